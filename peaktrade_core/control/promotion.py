@@ -106,9 +106,7 @@ def verdict(one: Candidate) -> Found:
     if found is None:
         return False, "none of its trials was run on a hold-out"
     sweep, trial = found.sweep, found.trial
-    plan = plan_session(
-        one.workspace, strategy=sweep.sweep.strategy, candles=sweep.sweep.candles, **sweep.sweep.market()
-    )
+    plan = plan_session(one.workspace, **sweep.asked.wishes())
     if decision_id(decided(plan.decision, trial.params)) != trial.decision_id:
         return False, f"{found.name}: code, costs or limits are others by now", "Run the sweep again with this code."
     if sweep.best != trial.number:
@@ -123,7 +121,7 @@ def opened_once(one: Candidate) -> Found:
     found = one.opened()
     if found is None:
         return False, "never"
-    times = f"{found.name} on {found.sweep.traded[0] or 'its market'}, opened {many(found.own, 'time')} for it"
+    times = f"{found.name} on {found.sweep.asked.symbol or 'its market'}, opened {many(found.own, 'time')} for it"
     others = f", {many(found.others, 'time')} for other strategies" if found.others else ""
     status: Status = FAIL if found.own > 1 else WARN if found.others else PASS
     return (

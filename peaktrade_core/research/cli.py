@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError, why
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.files import read_toml
 from peaktrade_core.research.over_sessions.cli import diff_all
 from peaktrade_core.session.options import decision_options, moment_given, planned
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Column, Columns, Table
-from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.config import read_limits
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
@@ -183,10 +182,7 @@ def replay(workspace: Workspace, session: str, file: str | None, given: tuple[st
     from peaktrade_core.runs.views import Views
 
     record = Views.of(workspace).record(Views.of(workspace).resolve(session))
-    try:
-        recorded = msgspec.convert(record.config, SessionConfig)
-    except msgspec.ValidationError as error:
-        raise ArtefactError(f"the configuration of {record.session_id} cannot be replayed: {why(error)}") from None
+    recorded = record.settings
     changes = {**(_limits_file(Path(file)) if file else {}), **dict(map(_limit, given))}
     limits = read_limits({**recorded_limits(recorded)._asdict(), **changes})
     found = replay_limits(record.session_id, recorded, Views.of(workspace).events(record.session_id), limits)

@@ -18,7 +18,7 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.research.divergence_events import FirstDifference, TradePair, first_difference, pair_trades
+from peaktrade_core.research.divergence_events import FirstDifference, TradePair, exact, first_difference, pair_trades
 from peaktrade_core.research.divergence_words import controls_say, data_says, logic_says
 from peaktrade_core.research.recorded_bars import RecordedBar
 from peaktrade_core.research.replay_limits import Replay, recorded_bars, recorded_limits, recorded_market
@@ -32,7 +32,6 @@ from peaktrade_core.trading.tally import Tally
 
 DATA, LOGIC, CONTROLS, SLIPPAGE, FEE, REST = "data", "logic", "controls", "slippage", "fee", "rest"
 CAUSES = (DATA, LOGIC, CONTROLS, SLIPPAGE, FEE, REST)
-_PLACES = Decimal("1e-8")
 UNLIMITED = {name: 1e15 for name in Limits._field_defaults if name.startswith("max_") or name == "price_collar_pct"}
 FROM_POSITIONS = (
     "It was imported: its signals and limits are not known. The signals are those that its positions imply, limits were "
@@ -172,7 +171,7 @@ def read_recorded(session_id: str, config: SessionConfig, events: Iterable[ev.An
     bars = list(recorded_bars(listed, tally))
     if not bars:
         raise ArtefactError(f"the journal of {session_id} holds no bar; there is nothing to compare")
-    return Recorded(session_id, config, bars, listed, _exact(bars[-1].done.equity) - _exact(config.start_balance))
+    return Recorded(session_id, config, bars, listed, exact(bars[-1].done.equity) - exact(config.start_balance))
 
 
 def from_positions(session: Recorded) -> Recorded:
@@ -201,7 +200,7 @@ def diverge(session: Recorded, expected: Expectation) -> Divergence:
     signals = _logic_of(session, expected)(theirs)
     outside = session.outside(expected)
     base = play(expected.config, theirs, signals, outside)
-    expected_pnl = base.pnl if expected.pnl is None else _exact(expected.pnl)
+    expected_pnl = base.pnl if expected.pnl is None else exact(expected.pnl)
     whole = session.pnl - expected_pnl
     levels = [base.pnl, *_exchanged(session, expected, base.pnl), base.pnl + whole]
     mine = [event for bar in session.bars for event in bar.decided if isinstance(event, ev.Fill)]
@@ -300,8 +299,8 @@ def play(config: SessionConfig, bars: Sequence[Bar], signals: Sequence[float], c
         events, end = replay.bar(recorded.instead(planned, signal))
         told.append(events)
         done.append(end)
-    start = _exact(config.start_balance)
-    return Played(told, done, _exact(done[-1].equity) - start if done else Decimal(0))
+    start = exact(config.start_balance)
+    return Played(told, done, exact(done[-1].equity) - start if done else Decimal(0))
 
 
 def _done(step: int, bar: Bar, bar_s: float, signal: float) -> ev.BarDone:
@@ -339,8 +338,3 @@ def _says(session: Recorded, expected: Expectation, theirs: Sequence[Bar]) -> di
         FEE: f"{own.fee_bps:g} bps in the session, {other.fee_bps:g} expected",
         REST: "the journal against the decision code over the session's own inputs",
     }
-
-
-def _exact(value: float) -> Decimal:
-    """Return money to eight places, so that differences of it add up exactly."""
-    return Decimal(repr(value)).quantize(_PLACES)

@@ -172,6 +172,11 @@ def _differing(old: ev.AnyEvent | None, new: ev.AnyEvent | None) -> tuple[tuple[
     return tuple((name, str(mine[name]), str(theirs[name])) for name in names)
 
 
+def exact(value: float) -> Decimal:
+    """Return money to eight places, so that differences of it add up exactly [quote ccy]."""
+    return Decimal(repr(value)).quantize(_PLACES)
+
+
 def unnumbered(event: ev.AnyEvent | None) -> bytes | None:
     """Return what is compared of an event: all but its number, a NaN like the null that the journal holds."""
     return None if event is None else msgspec.json.encode(msgspec.structs.replace(event, seq=0))
@@ -187,7 +192,7 @@ def pair_trades(recorded: Sequence[Trade], expected: Sequence[Trade]) -> tuple[T
 def _pair(mine: Trade | None, theirs: Trade | None) -> TradePair:
     shown = mine or theirs
     assert shown is not None
-    a, b = (None if trade is None else Decimal(repr(trade.pnl)).quantize(_PLACES) for trade in (mine, theirs))
+    a, b = (None if trade is None else exact(trade.pnl) for trade in (mine, theirs))
     return TradePair(
         entry_at=shown.entry_ts,
         exit_at=shown.exit_ts,

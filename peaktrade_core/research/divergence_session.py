@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, why
+from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.candles.store import CandleStore, Series
@@ -81,34 +81,20 @@ def expectation(
     slippage_bps: float | None = None,
 ) -> Expectation:
     """Return what a session is compared with; arguments and errors are those of :func:`compare_session`."""
-    found = _expectation(workspace, session, other, candles, fee_bps, slippage_bps)
-    return found._replace(notes=(FROM_POSITIONS, *found.notes)) if session.config.feed == IMPORTED else found
-
-
-def _expectation(
-    workspace: Workspace,
-    session: Recorded,
-    other: str | None,
-    candles: str,
-    fee_bps: float | None,
-    slippage_bps: float | None,
-) -> Expectation:
     if other is None:
-        return _backtest(workspace, session, candles, fee_bps, slippage_bps)
-    if candles or fee_bps is not None or slippage_bps is not None:
+        found = _backtest(workspace, session, candles, fee_bps, slippage_bps)
+    elif candles or fee_bps is not None or slippage_bps is not None:
         raise ConfigError("--candles, --fee-bps and --slippage-bps are the backtest's; another session has its own")
-    return _session(workspace, load_recorded(workspace, other))
+    else:
+        found = _session(workspace, load_recorded(workspace, other))
+    return found._replace(notes=(FROM_POSITIONS, *found.notes)) if session.config.feed == IMPORTED else found
 
 
 def load_recorded(workspace: Workspace, session_id: str) -> Recorded:
     """Return a session with its journal; raises as :func:`compare_session`."""
     record = Views.of(workspace).record(Views.of(workspace).resolve(session_id))
-    try:
-        config = msgspec.convert(record.config, SessionConfig)
-    except msgspec.ValidationError as error:
-        raise ArtefactError(f"the configuration of {record.session_id} cannot be compared: {why(error)}") from None
-    session = read_recorded(record.session_id, config, Views.of(workspace).events(record.session_id))
-    return from_positions(session) if config.feed == IMPORTED else session
+    session = read_recorded(record.session_id, record.settings, Views.of(workspace).events(record.session_id))
+    return from_positions(session) if session.config.feed == IMPORTED else session
 
 
 def _backtest(

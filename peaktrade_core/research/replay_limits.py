@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ from peaktrade_core.trading.costs import Market, market_of
 from peaktrade_core.trading.decision import Teller
 from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.margin import Closes
-from peaktrade_core.trading.market import Instrument, timeframe_seconds
+from peaktrade_core.trading.market import Instrument, timeframe_seconds, worth
 from peaktrade_core.trading.ports import FundingRate
 from peaktrade_core.trading.records import Metrics, SessionConfig
 from peaktrade_core.trading.risk import HALTED, OK, Limits
@@ -215,7 +216,7 @@ def replay_limits(
         first = first or _first(bar, told, done)
         if first is not None:
             was_denied, is_denied = _denials(bar.decided), _denials(told)
-            blocked += [one for one in (_blocked(bar, told, denial) for denial in is_denied) if one]
+            blocked += [one for one in (_blocked(config.symbol, bar, told, denial) for denial in is_denied) if one]
             seen["allowed"] += sum(_allowed(bar, told, denial) for denial in was_denied)
         seen["bars"] += 1
     if not seen["bars"]:
@@ -268,7 +269,7 @@ def recorded_bars(events: Iterable[ev.AnyEvent], tally: Tally) -> Iterator[Recor
 def _first(bar: RecordedBar, told: list[ev.AnyEvent], done: ev.BarDone) -> ReplayDifference | None:
     """Return the first event of a bar that differs, None where all are the same."""
     replayed = [event for event in told if isinstance(event, DECIDED)]
-    pairs = [*_zip_all(bar.decided, replayed), (bar.done, done)]
+    pairs = [*zip_longest(bar.decided, replayed), (bar.done, done)]
     for old, new in pairs:
         if old != new and unnumbered(old) != unnumbered(new):
             return ReplayDifference(
@@ -280,12 +281,6 @@ def _first(bar: RecordedBar, told: list[ev.AnyEvent], done: ev.BarDone) -> Repla
                 why=_why(old, new),
             )
     return None
-
-
-def _zip_all(old: list[Any], new: list[Any]) -> list[tuple[Any, Any]]:
-    """Return both lists in pairs, None where one of them is over."""
-    length = max(len(old), len(new))
-    return list(zip(old + [None] * (length - len(old)), new + [None] * (length - len(new)), strict=True))
 
 
 def _why(old: ev.AnyEvent | None, new: ev.AnyEvent | None) -> str:
@@ -316,7 +311,7 @@ def _passed(events: Iterable[ev.AnyEvent], at_fill: bool) -> ev.Order | ev.Fill 
     return next((event for event in events if isinstance(event, kind) and event.purpose == "open"), None)
 
 
-def _blocked(bar: RecordedBar, told: list[ev.AnyEvent], denied: tuple[bool, ev.Denial]) -> Blocked | None:
+def _blocked(symbol: str, bar: RecordedBar, told: list[ev.AnyEvent], denied: tuple[bool, ev.Denial]) -> Blocked | None:
     """Return the opening order that was sent, or filled, in a bar where the replay denied it."""
     at_fill, denial = denied
     order = _passed(bar.decided, at_fill)
@@ -326,7 +321,7 @@ def _blocked(bar: RecordedBar, told: list[ev.AnyEvent], denied: tuple[bool, ev.D
         at=bar.done.ts,
         order_id=order.order_id,
         qty=order.qty,
-        notional=order.notional if isinstance(order, ev.Order) else abs(order.qty) * order.price,
+        notional=order.notional if isinstance(order, ev.Order) else worth(symbol, order.qty, order.price),
         code=denial.code,
         value=denial.value,
         limit=denial.limit,

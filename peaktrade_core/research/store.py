@@ -21,8 +21,8 @@ class RecordKind(NamedTuple):
     """One kind of records.
 
     Attributes:
-        name: ``sweep``, in messages; its plural names the folder. prefix: of the ids. within: file in a record's own folder,
-            empty where the record is one file.
+        name: ``sweep``, in messages; its plural names the folder, ``sweep_id`` the field with the id.
+        prefix: of the ids. within: file in a record's own folder, empty where the record is one file.
     """
 
     name: str
@@ -84,12 +84,13 @@ class Store(Generic[R]):
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ArtefactError(f"{path}: not a {self._kind.name}: {why(error)}") from None
 
-    def put(self, record_id: str, record: R) -> R:
-        """Write a record and return it.
+    def save(self, record: R) -> R:
+        """Write a record under its id and return it.
 
         Raises:
             EnvironmentFault: it cannot be written.
         """
+        record_id: str = getattr(record, f"{self._kind.name}_id")
         path = self.path(record_id)
         write_atomic(path, msgspec.json.format(msgspec.json.encode(record)))
         beside = path.parent.rglob("*") if self._kind.within else self.folder.glob(f"{record_id}.*")

@@ -1,4 +1,4 @@
-"""Faults of a venue as values, and the rules that say which requests meet them.
+"""Faults of a venue as values; :mod:`.rules` says which requests meet them.
 
 A fault may replace the answer (the request is then not worked off), spoil how the answer is delivered, or change what
 the venue shows: its candles, its clock, its state. :func:`named_faults` lists all of them by name.
@@ -219,7 +219,7 @@ class VenueFault(msgspec.Struct, frozen=True):
 
     @classmethod
     def outlier_bar(cls, factor: float = 10.0, ago: int = 1) -> VenueFault:
-        """Multiply high and close of the bar ``ago`` before the newest (0 is the open one) by ``factor``."""
+        """Multiply the close of the bar ``ago`` before the newest (0 is the open one), and the extreme on that side."""
 
         def spike(bars: list[Bar]) -> list[Bar]:
             row = len(bars) - 1 - ago

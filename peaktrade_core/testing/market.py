@@ -243,6 +243,7 @@ def partial(bar: Bar, share: float, decimals: int) -> Bar:
     """Return ``bar`` as it looks when ``share`` [fraction] of its time has passed."""
     if share >= 1.0:
         return bar
+    share = max(0.0, share)
     seen = (*_path(bar)[: int(share * 3.0) + 1], along(bar, share, decimals))
     return Bar(bar.ts, bar.open, max(seen), min(seen), seen[-1], round(bar.volume * share, 8))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 
@@ -92,6 +92,15 @@ def market_met(order: RestingOrder, market: MarketSource, now: float) -> bool:
     order.matched = now
     extreme = low if order.side > 0 else high
     return order.side * (order.price - Decimal(market.pair.price(extreme))) >= 0
+
+
+def decimal(text: str) -> Decimal:
+    """Return a finite decimal, zero for anything else."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return ZERO
+    return value if value.is_finite() else ZERO
 
 
 def find(orders: Iterable[RestingOrder], *, client_id: str = "", userref: int = 0) -> list[RestingOrder]:

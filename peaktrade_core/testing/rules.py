@@ -87,7 +87,7 @@ class FaultRules:
         Args:
             fault: what goes wrong.
             path: regular expression searched in the path; empty fits all.
-            method: ``GET`` or ``POST``; empty fits both.
+            method: ``GET``, ``POST`` ..., or ``WS`` for each look at a stream of candles; empty fits all.
             times: after how many faults the rule is spent; None never.
             every: only each n-th fitting request.
             skip: let so many fitting requests pass first.

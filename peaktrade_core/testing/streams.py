@@ -59,7 +59,7 @@ def serve(topics: Topics, request: VenueRequest, wire: Wire, glance: Glance) -> 
 
     Args:
         topics: the dialect; request: what opened it; wire: the connection.
-        glance: returns the moment, and whether the line breaks, for each time that something is told.
+        glance: returns the moment, and whether the line breaks, for each look at a topic, every ``LOOK_S``.
     """
     wire.send(handshake(request))
     for text in topics.greeting():

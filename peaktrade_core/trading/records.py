@@ -7,6 +7,7 @@ and naive times as UTC, so that records of other modes and of older writers can 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -141,11 +142,32 @@ class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
         return self.config.get(name)
 
     @property
+    def settings(self) -> SessionConfig:
+        """What it decided by, with its types; the record of an older version may lack some.
+
+        Raises:
+            ArtefactError: they cannot be used.
+        """
+        return settings_of(self.session_id, self.config)
+
+    @property
     def duration_seconds(self) -> float | None:
         """Wall-clock time from start to end [s], None while it runs."""
         if self.started_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()
+
+
+def settings_of(session_id: str, raw: Mapping[str, Any]) -> SessionConfig:
+    """Return the configuration of a session as it stands in a record or a journal, with its types.
+
+    Raises:
+        ArtefactError: it cannot be used.
+    """
+    try:
+        return msgspec.convert(raw, SessionConfig)
+    except msgspec.ValidationError as error:
+        raise ArtefactError(f"the configuration of {session_id} cannot be used: {why(error)}") from None
 
 
 def finite(value: object) -> float | None:

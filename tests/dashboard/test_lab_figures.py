@@ -153,9 +153,11 @@ def test_what_research_holds_back_is_never_run_in_the_lab_nor_written(workspace:
     assert since == lab.trial.closes[-1]
     lab.period.value = (0.2, 1.0)
     assert since == lab.trial.closes[-1]
+    HoldOut(workspace).open("sw_0#1", stored.symbol, stored.timeframe, by="A", reason="meanwhile")
+    lab.period.value = (0.1, 1.0)  # a page that is open learns of it
     told = lab.held_back.children[1].value
     assert wording.tied(f"{study.market_data(lab.workspace, stored).held:,} bars") in told
-    assert "opened before, 2 times" in told
+    assert "opened before, 3 times" in told
     assert "<code>peaktrade holdout open SWEEP#TRIAL" in told
     assert "not counted" in told
 

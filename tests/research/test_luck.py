@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import floor, sin
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -167,3 +167,15 @@ def test_a_hold_out_or_a_stretch_that_is_shorter_than_the_warm_up(workspace: Wor
     with pytest.raises(ConfigError, match="the candles hold 240 bars, but 300 for the warm-up"):
         prepare(workspace, crossover(short, warmup_candles=300, symbol="ETH/EUR"))
     assert TrialLedger(workspace).count(ready.market._replace(symbol="ETH/EUR")) == 0  # what cannot run is no try
+
+
+def test_a_trial_is_looked_at_on_the_market_of_its_sweep_whatever_the_configuration_says_since(
+    workspace: Workspace, tmp_path: Path, configure: Callable[[str, str], None]
+) -> None:
+    candles = candles_file(tmp_path / "wavy.parquet", 0.002)
+    record = run_sweep(workspace, prepare(workspace, crossover(candles, symbol=None)))
+    assert (record.asked.symbol, record.asked.timeframe) == ("BTC/EUR", "1h")
+    configure('symbol = "BTC/EUR"', 'symbol = "ETH/EUR"')
+    later = Workspace(workspace.home)
+    held, _ = look(later, record, SweepStore(later).trial(f"{record.sweep_id}#0"), by="Ada", reason="go or not")
+    assert (held.symbol, len(held.openings)) == ("BTC/EUR", 1)

@@ -103,3 +103,51 @@ def refused(exchange: Any, method: str, *args: Any) -> type[errors.ExchangeError
     with pytest.raises(ccxt.BaseError) as caught:
         getattr(exchange, method)(*args)
     return type(translate(caught.value, (), exchange.id))
+
+
+@pytest.mark.parametrize("symbol", [SPOT, PERP])
+@pytest.mark.parametrize(
+    ("state", "kind", "taken"),
+    [("cancel_only", "limit", False), ("limit_only", "market", False), ("limit_only", "limit", True)],
+)
+def test_a_state_of_the_venue_closes_every_dialect_to_the_same_orders(
+    venue: LoopbackVenue, exchange: Any, symbol: str, state: str, kind: str, taken: bool
+) -> None:
+    venue.state = state
+    order = (symbol, kind, "buy", 0.001, 40_000.0 if kind == "limit" else None)
+    if taken:
+        assert exchange.create_order(*order)["id"]
+    else:
+        assert refused(exchange, "create_order", *order) is errors.ExchangeOrderError
+    assert len(venue.orders) == taken
+
+
+@pytest.mark.parametrize(("name", "price"), [("bybit", 0.1), ("binance", None)])
+def test_a_market_order_below_the_least_cost_is_refused(name: str, price: float | None) -> None:
+    with LoopbackVenue(MarketSource.synthetic(seed=7, symbol="DOGE/USDT", price=0.1)) as venue:
+        found = getattr(ccxt, name)({"enableRateLimit": False})
+        found.set_sandbox_mode(True)
+        connect(found, venue).load_markets()
+        assert found.create_order("DOGE/USDT", "market", "buy", 20.0, price)
+        assert refused(found, "create_order", "DOGE/USDT", "market", "buy", 1.0, price) is errors.ExchangeOrderError
+
+
+def test_another_category_of_bybits_is_refused_and_breaks_nothing(venue: LoopbackVenue) -> None:
+    bybit = connect(ccxt.bybit({"enableRateLimit": False}), venue)
+    bybit.load_markets()
+    bybit.create_order(PERP, "market", "buy", 0.01)
+    for call in (bybit.privateGetV5OrderHistory, bybit.privateGetV5PositionList):
+        with pytest.raises(ccxt.BadRequest):
+            call({"category": "inverse"})
+
+
+def test_the_maintenance_margin_does_not_follow_the_leverage(venue: LoopbackVenue) -> None:
+    binance = ccxt.binanceusdm({"enableRateLimit": False})
+    binance.set_sandbox_mode(True)
+    connect(binance, venue)
+    binance.set_leverage(2, PERP)
+    binance.create_order(PERP, "market", "buy", 0.1)
+    notional = 0.1 * venue.futures.markets["PF_XBTUSD"].price(venue.clock.seconds())
+    (account,) = [one for one in binance.fapiPrivateV2GetAccount()["assets"] if one["asset"] == "USDT"]
+    assert float(account["initialMargin"]) == pytest.approx(notional / 2)
+    assert float(account["maintMargin"]) == pytest.approx(notional * 0.01)

@@ -121,3 +121,8 @@ def test_an_accelerated_clock_passes_an_hour_in_a_blink() -> None:
     assert time.monotonic() - before < 2.0
     clock.speed = 0.0
     assert clock.seconds() == clock.seconds()
+
+
+def test_before_the_first_bar_the_price_is_its_open() -> None:
+    market = MarketSource("BTC/EUR", MINUTES, 60)
+    assert market.price(market.first_ts - 600.0) == MINUTES[0].open

@@ -303,6 +303,8 @@ def test_a_session_on_an_inverse_contract_is_counted_in_what_it_is_settled_in(
     assert 25.0 < uses["min_liquidation_distance_pct"].used < 100.0
     assert replay_session(workspace, ran.record.session_id).identical
     assert replay_limits("s", plan.config, ran.events).first is None
+    closer = replay_limits("s", plan.config, ran.events, plan.decision.limits._replace(price_collar_pct=0.04))
+    assert [one.notional for one in closer.blocked] == [abs(one.qty) for one in closer.blocked] != []
     diff = compare_session(workspace, ran.record.session_id)  # funding is data, the same on both sides
     assert (diff.whole, diff.first, diff.explained) == (0, None, True)
 

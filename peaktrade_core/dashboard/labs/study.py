@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.base.errors import ArtefactError, DataError, UnknownNameError
+from peaktrade_core.base.errors import DataError, UnknownNameError
+from peaktrade_core.base.files import stamp
 from peaktrade_core.candles.kept import kept
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
@@ -27,7 +28,6 @@ from peaktrade_core.trading import engine
 from peaktrade_core.trading.costs import market_of
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars, Instrument, timeframe_seconds
-from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import Strategy, get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -140,10 +140,7 @@ def preset(workspace: Workspace, asked: Mapping[str, str]) -> Beginning:
     costs = (defaults.fee_bps, defaults.slippage_bps, defaults.position_fraction)
     if "session" in asked:
         record = Views.of(workspace).record(asked["session"])
-        try:
-            config = msgspec.convert(record.config, SessionConfig)
-        except msgspec.ValidationError as error:
-            raise ArtefactError(f"the record of {record.session_id} has no usable settings: {error}") from None
+        config = record.settings
         costs = (config.fee_bps, config.slippage_bps, config.position_fraction)
         return Beginning(config.strategy_name, (config.symbol, config.timeframe), config.params, *costs)
     strategy = asked.get("strategy", defaults.strategy)
@@ -158,7 +155,6 @@ def markets(workspace: Workspace) -> list[tuple[str, Series | None]]:
     return [("embedded market", None), *((str(series), series) for series in stored)]
 
 
-@lru_cache(maxsize=2)
 def market_data(workspace: Workspace, series: Series | None) -> MarketData:
     """Return the bars of a market that may be read; what is held back of it stays where it is.
 
@@ -166,6 +162,12 @@ def market_data(workspace: Workspace, series: Series | None) -> MarketData:
         ArtefactError: the log of the hold-out is broken, so nothing may be read.
         DataError: they cannot be read, or all of them are held back.
     """
+    return _market_data(workspace, series, stamp(HoldOut(workspace).chain.path))
+
+
+@lru_cache(maxsize=2)
+def _market_data(workspace: Workspace, series: Series | None, _ledger: object) -> MarketData:
+    """Return them, anew once anything was entered in the ledger: the hold-out may have begun or been opened meanwhile."""
     if series is None:
         defaults, market = workspace.config.session, workspace.config.synthetic
         bar_s = timeframe_seconds("1m")

@@ -92,7 +92,7 @@ class SweepLab(Bench):
         """
         self.surface, self.values = None, {}
         self.record = record = self.store.load(self.sweep.value)
-        surface = Surface(record.sweep, list(self.store.trials(record.sweep_id)))
+        surface = Surface(record.asked, list(self.store.trials(record.sweep_id)))
         self._verdict.value = self._judged(record)
         point = (surface.summit or next(iter(surface.trials), None) or _nothing()).params
         self._offer(surface, point)

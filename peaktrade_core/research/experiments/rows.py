@@ -224,10 +224,10 @@ class Experiments:
 
     def _sweep(self, sweep_id: str) -> ExperimentRow:
         record = self.sweeps.load(sweep_id)
-        best, (symbol, timeframe) = record.figures, record.traded
+        best, asked = record.figures, record.asked
         row = ExperimentRow(
             id=sweep_id, run_type=SWEEP, at=record.began_at, by=record.by, strategy=record.sweep.strategy,
-            symbol=symbol, timeframe=timeframe,
+            symbol=asked.symbol or "", timeframe=asked.timeframe or "",
             name=record.sweep.name, question=record.sweep.question, trials=record.trials, best=record.best,
             verdict=told(record.verdict) if record.ended_at else "not finished", against=_against(record.verdict),
         )  # fmt: skip

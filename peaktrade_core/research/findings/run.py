@@ -96,14 +96,6 @@ class FindingStore(Store[FindingRecord]):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace, RecordKind("finding", "fd"), FindingRecord)
 
-    def save(self, record: FindingRecord) -> None:
-        """Write what came of a finding.
-
-        Raises:
-            EnvironmentFault: it cannot be written.
-        """
-        self.put(record.finding_id, record)
-
 
 class ReadyMarket(NamedTuple):
     """A market with its states; no return was looked at.
@@ -149,7 +141,7 @@ def run_finding(workspace: Workspace, finding: Finding, source: Source = "stored
     if source == "stored":
         finding_id = _id(finding, ready)
         tests = sum(_count(workspace, finding, finding_id, one) for one in ready)
-        if finding_id in store.ids():
+        if store.has(finding_id):
             return store.load(finding_id)
     rows = _judged(finding, [row for one in ready for row in _asked(finding, one)], tests, ready)
     record = FindingRecord(

@@ -23,7 +23,7 @@ from peaktrade_core.research.store import RecordKind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger
 from peaktrade_core.research.trials.spec import Judge
-from peaktrade_core.research.trials.trial import DailyEquity, Trial, try_out
+from peaktrade_core.research.trials.trial import NO_MARKS, DailyEquity, Trial, try_out
 from peaktrade_core.research.trials.verdict import chance, deflated, enough
 from peaktrade_core.session.identity import bars_digest, content_id
 from peaktrade_core.session.tiers import Promotions, refuse_tier
@@ -102,14 +102,6 @@ class ScanStore(Store[ScanRecord]):
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace, RecordKind("scan", "sc"), ScanRecord)
-
-    def save(self, record: ScanRecord) -> None:
-        """Write a scan.
-
-        Raises:
-            EnvironmentFault: it cannot be written.
-        """
-        self.put(record.scan_id, record)
 
 
 def run_scan(workspace: Workspace, wish: ScanWish) -> ScanRecord:
@@ -223,7 +215,7 @@ def _lite(
             base, warmup = one.plan.decision, one.plan.config.warmup_candles
             tried[at] = try_out(at, base, base.params._asdict(), bars[at], warmup, cache)
         except DataError as error:
-            tried[at] = (Trial(number=at, params={}, error=str(error)), DailyEquity(np.empty(0, np.int64), np.empty(0)))
+            tried[at] = (Trial(number=at, params={}, error=str(error)), NO_MARKS)
     ran = {at: pair for at, pair in tried.items() if not pair[0].error}
     start = {at: one.plan.decision.start_balance for at, one in ready.items()}
     share, variance = chance([pair[0] for pair in ran.values()], _together(ran, start))

@@ -218,8 +218,8 @@ def _tried(workspace: Workspace) -> list[SweptTrials]:
         record = store.load(sweep_id)
         if record.ended_at is None or not _may_run(promotions, record.sweep.strategy):
             continue
-        symbol, timeframe = record.traded
-        market = TrialMarket(record.sweep.strategy, symbol or session.symbol, timeframe or session.timeframe)
+        asked = record.asked
+        market = TrialMarket(asked.strategy, asked.symbol or session.symbol, asked.timeframe or session.timeframe)
         trials = [one for one in store.trials(sweep_id) if not one.error]
         days, _ = store.marks(sweep_id)
         returns = store.returns(sweep_id, session.start_balance)

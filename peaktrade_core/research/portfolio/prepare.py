@@ -124,10 +124,10 @@ def resolve(workspace: Workspace, component: Component) -> Resolved:
     found = SweptTrial(store.load(component.trial.partition("#")[0]), trial)
     if trial.error:
         raise ConfigError(f"{component.trial}: {found.trial.error}")
-    sweep, session = found.record.sweep, workspace.config.session
-    symbol, timeframe = found.record.traded
+    sweep, session = found.record.asked, workspace.config.session
     own: dict[str, Any] = {
-        "strategy": sweep.strategy, "symbol": symbol or session.symbol, "timeframe": timeframe or session.timeframe,
+        "strategy": sweep.strategy, "symbol": sweep.symbol or session.symbol,
+        "timeframe": sweep.timeframe or session.timeframe,
         "params": found.trial.params,
         "candles": sweep.candles, "warmup_candles": sweep.warmup_candles,
     }  # fmt: skip

@@ -52,14 +52,6 @@ class PortfolioStore(Store[PortfolioRecord]):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace, RecordKind("portfolio", "pf"), PortfolioRecord)
 
-    def save(self, record: PortfolioRecord) -> None:
-        """Write the record of a portfolio.
-
-        Raises:
-            EnvironmentFault: it cannot be written.
-        """
-        self.put(record.portfolio_id, record)
-
 
 def backtest_portfolio(workspace: Workspace, ready: ReadyPortfolio) -> PortfolioRecord:
     """Count a portfolio, run and judge it, keep its record and return it; one that is known is not run again.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, why
+from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.kept import UNFINISHED_BAR, WARMUP_KEPT, kept_bars
 from peaktrade_core.research.divergence import bar_of, read_recorded
@@ -21,7 +21,7 @@ from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bar, timeframe_seconds
 from peaktrade_core.trading.ports import Feed, SimulatedBroker
-from peaktrade_core.trading.records import REHEARSAL, SessionConfig, SessionRecord
+from peaktrade_core.trading.records import REHEARSAL, SessionConfig, SessionRecord, settings_of
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -77,14 +77,9 @@ def _config(record: SessionRecord, started: ev.Start | None) -> SessionConfig:
     Raises:
         ArtefactError: neither can be used.
     """
-    try:
-        config = msgspec.convert(started.config if started else record.config, SessionConfig)
-        limits = {
-            name: value for name, value in recorded_limits(config)._asdict().items() if name in config.risk_limits
-        }
-        return msgspec.structs.replace(config, risk_limits=limits)  # whole numbers stay whole
-    except msgspec.ValidationError as error:
-        raise ArtefactError(f"the configuration of {record.session_id} cannot be replayed: {why(error)}") from None
+    config = settings_of(record.session_id, started.config if started else record.config)
+    limits = {name: value for name, value in recorded_limits(config)._asdict().items() if name in config.risk_limits}
+    return msgspec.structs.replace(config, risk_limits=limits)  # whole numbers stay whole
 
 
 def _was_past(config: SessionConfig, events: Sequence[ev.AnyEvent]) -> bool:

@@ -21,9 +21,7 @@ def look(workspace: Workspace, record: SweepRecord, trial: Trial, *, by: str, re
         ConfigError: no name or reason; DataError: nothing is held back, or too few bars come before it.
         ArtefactError, EnvironmentFault: the opening cannot be written down: nothing is looked at.
     """
-    plan = plan_session(
-        workspace, strategy=record.sweep.strategy, candles=record.sweep.candles, **record.sweep.market()
-    )
+    plan = plan_session(workspace, **record.asked.wishes())
     config, warmup = plan.config, plan.config.warmup_candles
     hold, bars = HoldOut(workspace), bars_of(plan.feed)
     held = hold.of(config.symbol, config.timeframe)

@@ -193,7 +193,7 @@ class BacktestStore(Store[BacktestRecord]):
         )  # fmt: skip
         pair = (marks.day.tobytes(), marks.equity.tobytes())
         write_atomic(self.folder / f"{record.backtest_id}.marks", msgspec.msgpack.encode(pair))
-        return self.put(record.backtest_id, record)
+        return self.save(record)
 
     def _judged(self, plan: Plan, bars: Bars, counted: int, own: Trial, marks: DailyEquity) -> tuple[Check, ...]:
         """Return what speaks against a single backtest: one of as many tries as were ever begun on its market."""

@@ -117,9 +117,9 @@ class Sweep(Checked, frozen=True, kw_only=True):
         if both := sorted(set(self.parameters) & set(self.fixed)):
             raise ConfigError(f"{both[0]} stands in [parameters] and in [fixed]; it can be one only")
 
-    def market(self) -> dict[str, Any]:
-        """Return what it says of its market, as a session's plan takes it; the rest is the configuration's."""
-        given = {name: getattr(self, name) for name in ("symbol", "timeframe", "warmup_candles")}
+    def wishes(self) -> dict[str, Any]:
+        """Return what decides on which market, as a session's plan takes it; the rest is the configuration's."""
+        given = {name: getattr(self, name) for name in ("strategy", "candles", "symbol", "timeframe", "warmup_candles")}
         return {name: value for name, value in given.items() if value is not None}
 
 

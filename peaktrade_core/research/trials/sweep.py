@@ -69,9 +69,10 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
     timeframe: str = ""
 
     @property
-    def traded(self) -> tuple[str, str]:
-        """Symbol and timeframe that it ran on, whatever the configuration says since; empty where an old record is silent."""
-        return self.symbol or self.sweep.symbol or "", self.timeframe or self.sweep.timeframe or ""
+    def asked(self) -> Sweep:
+        """The sweep with the market that it ran on, whatever the configuration says since; None where an old record is silent."""
+        symbol, timeframe = self.symbol or self.sweep.symbol, self.timeframe or self.sweep.timeframe
+        return msgspec.structs.replace(self.sweep, symbol=symbol, timeframe=timeframe)
 
 
 class Prepared(NamedTuple):
@@ -108,7 +109,7 @@ def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
         DataError: the candles cannot be used, are all held back, or are too few for the warm-up.
     """
     require(sweep.search)
-    plan = plan_session(workspace, strategy=sweep.strategy, candles=sweep.candles, **sweep.market())
+    plan = plan_session(workspace, **sweep.wishes())
     known, config = axes_of(sweep, plan.decision.strategy), plan.config
     require_possible(plan.decision, known, sweep.fixed)
     tried = TrialPlan(sweep.search, known, sweep.fixed, points(sweep, known), size_of(known, sweep.search))
@@ -136,14 +137,6 @@ class SweepStore(Store[SweepRecord]):
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace, RecordKind("sweep", "sw", "sweep.json"), SweepRecord)
-
-    def save(self, record: SweepRecord) -> SweepRecord:
-        """Write the record of a sweep and return it.
-
-        Raises:
-            EnvironmentFault: it cannot be written.
-        """
-        return self.put(record.sweep_id, record)
 
     def keep(self, sweep_id: str, part: int, found: Sequence[tuple[Trial, DailyEquity]]) -> None:
         """Write a part: its trials, a line each, and their marks, a column each."""

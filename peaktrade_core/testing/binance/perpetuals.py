@@ -9,14 +9,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from peaktrade_core.testing.binance.refusals import BinanceRefusalError
-from peaktrade_core.testing.binance.side import STATES, BinanceSide, Params, decimal, filters, name_of, number
-from peaktrade_core.testing.kraken.futures_account import MOST_LEVERAGE, FuturesAccount
+from peaktrade_core.testing.binance.side import STATES, BinanceSide, Params, filters, name_of, number, positive
+from peaktrade_core.testing.kraken.futures_account import (
+    LARGEST,
+    MAINTENANCE,
+    MOST_LEVERAGE,
+    PERPETUAL_LOT,
+    FuturesAccount,
+)
 from peaktrade_core.testing.kraken.pairs import Pair
 from peaktrade_core.testing.kraken.signing import LoopbackKey
 from peaktrade_core.testing.kraken.spot import Moment, RefusalError
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import RestingOrder, touch
-from peaktrade_core.testing.perpetuals import LARGEST, MAINTENANCE, PERPETUAL_LOT
 
 RATES = 1000  # of funding in an answer at most
 REFUSED = {
@@ -121,13 +126,13 @@ class BinancePerpetuals(BinanceSide):
         return [{"symbol": name, "fundingTime": int(ts * 1000), "fundingRate": f"{rate:.8f}"} for ts, rate in told]
 
     def _place(self, params: Params, moment: Moment) -> Any:
-        order = self.asked(params, self._account.next_id(), moment.now, PERPETUAL_LOT, PERPETUAL_LOT)
+        order = self.asked(params, self._account.next_id(), moment, PERPETUAL_LOT, PERPETUAL_LOT)
         if (told := self._account.place(order, moment.now)) != "placed":
             raise BinanceRefusalError(*REFUSED[told])
         return self.report(order, self.market(params).pair)
 
     def _leverage(self, params: Params, _: Moment) -> Any:
-        wanted = decimal(params, "leverage")
+        wanted = positive(params, "leverage")
         if wanted % 1 or not self._account.lever(self.market(params).pair.futures_id, wanted):
             raise RefusalError("EGeneral:Invalid arguments")
         return {"leverage": int(wanted), "maxNotionalValue": f"{LARGEST}", "symbol": params["symbol"]}
@@ -152,7 +157,7 @@ class BinancePerpetuals(BinanceSide):
                 "unrealizedProfit": f"{pnl:.8f}",
                 "marginBalance": f"{total + pnl:.8f}",
                 "initialMargin": f"{account.margin(now):.8f}",
-                "maintMargin": f"{account.margin(now) / 2:.8f}",
+                "maintMargin": f"{account.maintenance(now):.8f}",
             }
             for code in sorted(codes)
         ]

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from peaktrade_core.testing.binance.refusals import BinanceRefusalError, refusal_of
@@ -17,7 +17,7 @@ from peaktrade_core.testing.kraken.pairs import Pair
 from peaktrade_core.testing.kraken.signing import LoopbackKey
 from peaktrade_core.testing.kraken.spot import Moment, RefusalError
 from peaktrade_core.testing.market import MarketSource, trades, typical
-from peaktrade_core.testing.orders import ZERO, RestingOrder
+from peaktrade_core.testing.orders import ZERO, RestingOrder, decimal, touch
 from peaktrade_core.testing.wire import Reply, VenueRequest, json_reply
 from peaktrade_core.trading.market import Bar
 
@@ -130,35 +130,38 @@ class BinanceSide(ABC):
         order.end("canceled", moment.now, "User requested")
         return self.report(order, market.pair)
 
-    def asked(self, params: Params, id_: str, now: float, least: Decimal, lot: Decimal) -> RestingOrder:
+    def asked(self, params: Params, id_: str, moment: Moment, least: Decimal, lot: Decimal) -> RestingOrder:
         """Return the order that ``params`` describe, of at least ``least`` and in steps of ``lot``, or refuse it."""
         market = self.market(params)
         pair, kind = market.pair, params.get("type", "").lower()
         if params.get("side") not in ("BUY", "SELL") or kind not in ("market", "limit"):
             raise RefusalError("EGeneral:Invalid arguments")
-        volume = decimal(params, "quantity")
-        price = decimal(params, "price") if kind == "limit" else ZERO
+        volume = positive(params, "quantity")
+        price = positive(params, "price") if kind == "limit" else ZERO
         if volume < least or volume % lot:
             raise RefusalError("EOrder:Order minimum not met")
         if price % pair.tick:
             raise BinanceRefusalError(400, -1013, "Filter failure: PRICE_FILTER")
-        if price and price * volume < pair.min_cost:
+        if volume * (price or touch(market, moment.now)[params["side"] == "BUY"]) < pair.min_cost:
             raise BinanceRefusalError(400, -1013, "Filter failure: NOTIONAL")
         client_id = params.get("newClientOrderId", "")
         if client_id and any(one.client_id == client_id and one.status == "open" for one in self.orders()):
             raise BinanceRefusalError(400, -2010, "Duplicate order sent.")
-        return RestingOrder(
+        order = RestingOrder(
             id=id_,
             symbol=self.key_of(market),
             side=1 if params["side"] == "BUY" else -1,
             kind=kind,
             volume=volume,
             price=price,
-            opened=now,
+            opened=moment.now,
             client_id=client_id,
             immediate=params.get("timeInForce") == "IOC",
             reduce_only=params.get("reduceOnly", "").lower() == "true",
         )
+        if not moment.takes(order):
+            raise RefusalError("EService:Market in cancel_only mode")
+        return order
 
     def _require_signed(self, request: VenueRequest) -> None:
         """Check key and signature: HMAC-SHA256 of query and body, in hexadecimal digits."""
@@ -229,12 +232,9 @@ def number(params: Params, name: str) -> float | None:
         raise BinanceRefusalError(400, -1100, f"Illegal characters found in parameter '{name}'.") from None
 
 
-def decimal(params: Params, name: str) -> Decimal:
+def positive(params: Params, name: str) -> Decimal:
     """Return a positive decimal, or refuse."""
-    try:
-        value = Decimal(params.get(name, ""))
-    except InvalidOperation:
-        value = ZERO
-    if not value.is_finite() or value <= 0:
+    value = decimal(params.get(name, ""))
+    if value <= 0:
         raise RefusalError("EGeneral:Invalid arguments")
     return value

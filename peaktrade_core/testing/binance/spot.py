@@ -87,15 +87,15 @@ class BinanceSpot(BinanceSide):
             "updateTime": int((order.closed or order.opened) * 1000),
         }
 
-    def _checked(self, params: Params, now: float) -> RestingOrder:
-        return self.asked(params, self._account.next_id(), now, self.market(params).pair.min_qty, LOT)
+    def _checked(self, params: Params, moment: Moment) -> RestingOrder:
+        return self.asked(params, self._account.next_id(), moment, self.market(params).pair.min_qty, LOT)
 
     def _test(self, params: Params, moment: Moment) -> Any:
-        self._checked(params, moment.now)
+        self._checked(params, moment)
         return {}
 
     def _place(self, params: Params, moment: Moment) -> Any:
-        order, pair = self._checked(params, moment.now), self.market(params).pair
+        order, pair = self._checked(params, moment), self.market(params).pair
         self._account.place(order, moment.now)
         report = self.report(order, pair) | {"transactTime": int(moment.now * 1000)}
         filled = {"price": f"{order.average:.8f}", "qty": f"{order.filled:.8f}", "commission": f"{order.fee:.8f}"}

@@ -8,19 +8,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from peaktrade_core.testing.binance.side import LOT
 from peaktrade_core.testing.bybit.public import BybitPublic, Params
 from peaktrade_core.testing.bybit.refusals import refused
-from peaktrade_core.testing.kraken.futures_account import MOST_LEVERAGE, FuturesAccount
+from peaktrade_core.testing.kraken.futures_account import MOST_LEVERAGE, PERPETUAL_LOT, FuturesAccount
 from peaktrade_core.testing.kraken.signing import LoopbackKey
 from peaktrade_core.testing.kraken.spot import Moment
 from peaktrade_core.testing.kraken.spot_account import SpotAccount
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import ZERO, RestingOrder, touch, uuid_of
-from peaktrade_core.testing.perpetuals import PERPETUAL_LOT
+from peaktrade_core.testing.orders import ZERO, RestingOrder, decimal, touch, uuid_of
 from peaktrade_core.testing.wire import VenueRequest
 
 STATES = {"open": "New", "closed": "Filled", "canceled": "Cancelled", "expired": "Deactivated"}
@@ -90,7 +89,9 @@ class BybitPrivate:
         return {"list": [{"accountType": "UNIFIED", "totalEquity": f"{equity:.8f}", "coin": coins}]}
 
     def _positions(self, params: Params, moment: Moment) -> Any:
-        names = {market.pair.futures_id: name for name, market in self._public.markets["linear"].items()}
+        if params.get("category") != "linear":
+            raise refused("EGeneral:Invalid arguments")
+        names = {market.pair.futures_id: name for name, market in self._public.listed(params).items()}
         rows = [
             {
                 "symbol": names[key],
@@ -115,7 +116,7 @@ class BybitPrivate:
         return {}
 
     def _place(self, params: Params, moment: Moment) -> Any:
-        order = self._checked(params, moment.now)
+        order = self._checked(params, moment)
         if isinstance(account := self._account(params), FuturesAccount):
             if (told := account.place(order, moment.now)) != "placed":
                 raise refused(told)
@@ -135,9 +136,7 @@ class BybitPrivate:
 
     def _orders(self, params: Params, states: set[str]) -> Any:
         category, wanted = params.get("category", ""), params.get("symbol")
-        names = {
-            self._key_of(category, market): name for name, market in self._public.markets.get(category, {}).items()
-        }
+        names = {self._key_of(category, market): name for name, market in self._public.listed(params).items()}
         status = params.get("orderStatus")
         rows = [
             _described(order, names[order.symbol])
@@ -171,7 +170,7 @@ class BybitPrivate:
         ]
         return {"category": params["category"], "list": rows[::-1], "nextPageCursor": ""}
 
-    def _checked(self, params: Params, now: float) -> RestingOrder:
+    def _checked(self, params: Params, moment: Moment) -> RestingOrder:
         """Return the order that ``params`` describe, or refuse it."""
         market, kind = self._public.market(params), params.get("orderType", "").lower()
         pair, spot = market.pair, params["category"] == "spot"
@@ -180,27 +179,30 @@ class BybitPrivate:
             raise refused("EGeneral:Invalid arguments")
         volume, price = _decimal(params, "qty"), _decimal(params, "price") if kind == "limit" else ZERO
         if spot and kind == "market" and params.get("marketUnit", "quoteCoin" if side > 0 else "") == "quoteCoin":
-            volume = (volume / touch(market, now)[side > 0]).quantize(LOT, ROUND_DOWN)
+            volume = (volume / touch(market, moment.now)[side > 0]).quantize(LOT, ROUND_DOWN)
         if volume < (pair.min_qty if spot else PERPETUAL_LOT) or volume % (LOT if spot else PERPETUAL_LOT):
             raise refused("EOrder:Order minimum not met")
-        if price % pair.tick or (price and price * volume < pair.min_cost):
+        if price % pair.tick or volume * (price or touch(market, moment.now)[side > 0]) < pair.min_cost:
             raise refused("EOrder:Order minimum not met")
         account, client_id = self._account(params), params.get("orderLinkId", "")
         if client_id and any(order.client_id == client_id for order in account.orders.values()):
             raise refused("EGeneral:Invalid arguments")
-        return RestingOrder(
+        order = RestingOrder(
             id=account.next_id(),
             symbol=self._key_of(params["category"], market),
             side=side,
             kind=kind,
             volume=volume,
             price=price,
-            opened=now,
+            opened=moment.now,
             client_id=client_id,
             immediate=params.get("timeInForce") == "IOC" and kind == "limit",
             post_only=params.get("timeInForce") == "PostOnly",
             reduce_only=params.get("reduceOnly", "").lower() == "true",
         )
+        if not moment.takes(order):
+            raise refused("EService:Market in cancel_only mode")
+        return order
 
     def _key_of(self, category: str, market: MarketSource) -> str:
         return market.pair.symbol if category == "spot" else market.pair.futures_id
@@ -231,10 +233,7 @@ def _described(order: RestingOrder, name: str) -> dict[str, Any]:
 
 def _decimal(params: Params, name: str) -> Decimal:
     """Return a positive decimal, or refuse."""
-    try:
-        value = Decimal(params.get(name, ""))
-    except InvalidOperation:
-        value = ZERO
-    if not value.is_finite() or value <= 0:
+    value = decimal(params.get(name, ""))
+    if value <= 0:
         raise refused("EGeneral:Invalid arguments")
     return value

@@ -6,16 +6,14 @@ Source: Bybit V5 API documentation (market).
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from peaktrade_core.testing.binance.side import LOT, name_of
 from peaktrade_core.testing.bybit.refusals import refused
-from peaktrade_core.testing.kraken.futures_account import MOST_LEVERAGE
+from peaktrade_core.testing.kraken.futures_account import LARGEST, MAINTENANCE, MOST_LEVERAGE, PERPETUAL_LOT
 from peaktrade_core.testing.kraken.pairs import Pair
 from peaktrade_core.testing.kraken.spot import Moment
 from peaktrade_core.testing.market import FUNDING_S, MarketSource, typical
-from peaktrade_core.testing.perpetuals import LARGEST, MAINTENANCE, PERPETUAL_LOT
 from peaktrade_core.trading.market import Bar
 
 PAGE, MOST, RATES = 200, 1000, 200  # candles of an answer, unless asked for and at most; rates at most
@@ -44,9 +42,15 @@ class BybitPublic:
             "system/status": lambda *_: {"list": []},
         }
 
+    def listed(self, params: Params) -> dict[str, MarketSource]:
+        """Return the markets of the category that is named, or refuse."""
+        if params.get("category") not in self.markets:
+            raise refused("EGeneral:Invalid arguments")
+        return self.markets[params["category"]]
+
     def market(self, params: Params) -> MarketSource:
         """Return the market that is named, or refuse."""
-        market = self.markets.get(params.get("category", ""), {}).get(params.get("symbol", ""))
+        market = self.listed(params).get(params.get("symbol", ""))
         if market is None:
             raise refused("EQuery:Unknown asset pair" if params.get("symbol") else "EGeneral:Invalid arguments")
         return market
@@ -150,7 +154,7 @@ def _linear(pair: Pair) -> dict[str, Any]:
             "maxOrderQty": "9000",
             "minOrderQty": f"{PERPETUAL_LOT:f}",
             "qtyStep": f"{PERPETUAL_LOT:f}",
-            "minNotionalValue": f"{Decimal(5):f}",
+            "minNotionalValue": f"{pair.min_cost:f}",
         },
         "unifiedMarginTrade": True,
         "fundingInterval": int(FUNDING_S // 60),

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
-from peaktrade_core.testing.kraken.futures_account import FuturesAccount
-from peaktrade_core.testing.kraken.futures_orders import FuturesOrders, decimal, iso_ms
+from peaktrade_core.testing.kraken.futures_account import MAINTENANCE, MOST_LEVERAGE, FuturesAccount
+from peaktrade_core.testing.kraken.futures_orders import FuturesOrders, iso_ms
 from peaktrade_core.testing.kraken.pairs import FUTURES_LOT_DECIMALS
 from peaktrade_core.testing.kraken.signing import Doorkeeper
 from peaktrade_core.testing.kraken.spot import DAY_S, Moment
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import touch
+from peaktrade_core.testing.orders import decimal, touch
 from peaktrade_core.testing.wire import VenueRequest
 from peaktrade_core.trading.market import timeframe_seconds
 
@@ -140,7 +140,7 @@ class Futures:
             "currencies": {"USD": usd},
             "initialMargin": float(margin),
             "initialMarginWithOrders": float(margin),
-            "maintenanceMargin": float(margin / 2),
+            "maintenanceMargin": float(account.maintenance(now)),
             "balanceValue": float(total),
             "portfolioValue": float(total + pnl),
             "collateralValue": float(total),
@@ -192,7 +192,9 @@ def _instrument(market: MarketSource) -> dict[str, Any]:
         "impactMidSize": 1,
         "maxPositionSize": 1_000_000,
         "openingDate": "2022-01-01T00:00:00.000Z",
-        "marginLevels": [{"numNonContractUnits": 0, "initialMargin": 0.02, "maintenanceMargin": 0.01}],
+        "marginLevels": [
+            {"numNonContractUnits": 0, "initialMargin": 1 / MOST_LEVERAGE, "maintenanceMargin": float(MAINTENANCE)}
+        ],
         "contractValueTradePrecision": FUTURES_LOT_DECIMALS,
         "postOnly": False,
         "tags": [],

@@ -6,10 +6,14 @@ from decimal import Decimal
 
 import msgspec
 
+from peaktrade_core.testing.kraken.pairs import FUTURES_LOT_DECIMALS
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import ZERO, RestingOrder, market_met, taking_price, touch, uuid_of
 
 TAKER_RATE, MAKER_RATE = Decimal("0.0005"), Decimal("0.0002")
+PERPETUAL_LOT = Decimal(1).scaleb(-FUTURES_LOT_DECIMALS)  # [base units]
+MAINTENANCE = Decimal("0.01")  # margin of the lowest tier [fraction of the notional]
+LARGEST = 1_000_000  # notional of that tier [quote ccy]
 MOST_LEVERAGE = 50  # that the venue allows, whatever we do; and what holds until it is told another
 
 
@@ -71,8 +75,15 @@ class FuturesAccount:
 
     def margin(self, now: float) -> Decimal:
         """Return the margin that positions need [USD]."""
-        held = self.holdings.items()
-        return sum((abs(one.size) * touch(self.markets[name], now)[0] * self._share(name) for name, one in held), ZERO)
+        return sum((worth * self._share(name) for name, worth in self._notionals(now)), ZERO)
+
+    def maintenance(self, now: float) -> Decimal:
+        """Return the margin below which positions are liquidated, whatever the leverage [USD]."""
+        return sum((worth * MAINTENANCE for _, worth in self._notionals(now)), ZERO)
+
+    def _notionals(self, now: float) -> list[tuple[str, Decimal]]:
+        """Return the positions at the last prices [USD], by futures id."""
+        return [(name, abs(one.size) * touch(self.markets[name], now)[0]) for name, one in self.holdings.items()]
 
     def available(self, now: float) -> Decimal:
         """Return what is free for new positions [USD]."""

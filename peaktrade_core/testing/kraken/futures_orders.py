@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.testing.kraken.futures_account import FuturesAccount, FuturesFill
-from peaktrade_core.testing.kraken.pairs import FUTURES_LOT_DECIMALS
+from peaktrade_core.testing.kraken.futures_account import PERPETUAL_LOT, FuturesAccount, FuturesFill
 from peaktrade_core.testing.kraken.spot import Moment
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import ZERO, RestingOrder, find
+from peaktrade_core.testing.orders import ZERO, RestingOrder, decimal, find
 from peaktrade_core.testing.wire import VenueRequest
 
 KINDS = ("mkt", "lmt", "post", "ioc")
-LOT = Decimal(1).scaleb(-FUTURES_LOT_DECIMALS)
 FILLS = 100  # at most in an answer
 STATUS = {"open": "ENTERED_BOOK", "closed": "FULLY_EXECUTED", "canceled": "CANCELLED"}
 
@@ -29,7 +27,7 @@ class FuturesOrders:
         """Take an order, or say in ``sendStatus`` why not."""
         params, now = request.params, moment.now
         order = _order(params, self._account.next_id(), now)
-        status = _fault(params, order, self._markets) or self._state_fault(moment)
+        status = _fault(params, order, self._markets) or ("" if moment.takes(order) else "marketSuspended")
         if not status and order.client_id and find(self._account.orders.values(), client_id=order.client_id):
             status = "clientOrderIdAlreadyExist"
         status = status or self._account.place(order, now)
@@ -102,10 +100,6 @@ class FuturesOrders:
         rows = [_fill(fill) for fill in reversed(self._account.fills) if iso_ms(fill.ts) < before]
         return {"fills": rows[:FILLS]}
 
-    @staticmethod
-    def _state_fault(moment: Moment) -> str:
-        return "marketSuspended" if moment.state == "cancel_only" else ""
-
 
 def _order(params: dict[str, str], name: str, now: float) -> RestingOrder:
     """Return the order that ``params`` describe, sound or not."""
@@ -133,7 +127,7 @@ def _fault(params: dict[str, str], order: RestingOrder, markets: dict[str, Marke
         return "invalidOrderType"
     if params.get("side") not in ("buy", "sell"):
         return "invalidSide"
-    if order.volume < LOT or order.volume % LOT:
+    if order.volume < PERPETUAL_LOT or order.volume % PERPETUAL_LOT:
         return "invalidSize"
     if order.kind == "limit" and (order.price <= 0 or order.price % markets[order.symbol].pair.tick):
         return "invalidPrice"
@@ -195,12 +189,3 @@ def _cancelled(orders: list[RestingOrder], now: float) -> dict[str, Any]:
 def iso_ms(ts: float) -> str:
     """Return ``ts`` [s since epoch] as Kraken's futures write times: ``2026-01-01T00:00:00.000Z``."""
     return from_seconds(ts).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def decimal(text: str) -> Decimal:
-    """Return a finite decimal, zero for anything else."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        return ZERO
-    return value if value.is_finite() else ZERO

@@ -9,7 +9,7 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.testing.faults import VenueFault
 from peaktrade_core.testing.market import MarketSource, trades, typical
-from peaktrade_core.testing.orders import touch
+from peaktrade_core.testing.orders import RestingOrder, touch
 from peaktrade_core.testing.wire import VenueRequest
 from peaktrade_core.trading.market import Bar
 
@@ -34,6 +34,11 @@ class Moment:
         self._fault = fault or VenueFault("")
         self.now, self.stated = now, stated + self._fault.skew_s
         self.state = self._fault.state or state
+
+    def takes(self, order: RestingOrder) -> bool:
+        """Return whether the state of the venue lets a new order in."""
+        closed_to = {"cancel_only": True, "post_only": not order.post_only, "limit_only": order.kind == "market"}
+        return not closed_to.get(self.state)
 
     def bars(self, market: MarketSource, interval_s: int, limit: int, *, flat: bool) -> list[Bar]:
         """Return the candles as this answer shows them."""

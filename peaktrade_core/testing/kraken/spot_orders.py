@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from peaktrade_core.testing.kraken.pairs import LOT_DECIMALS, Pair
@@ -11,7 +11,7 @@ from peaktrade_core.testing.kraken.signing import Doorkeeper
 from peaktrade_core.testing.kraken.spot import Moment, RefusalError, market_of
 from peaktrade_core.testing.kraken.spot_account import SpotAccount
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import ZERO, RestingOrder, find
+from peaktrade_core.testing.orders import ZERO, RestingOrder, decimal, find
 from peaktrade_core.testing.wire import VenueRequest
 
 KINDS = ("market", "limit", "stop-loss", "take-profit", "stop-loss-limit", "take-profit-limit")
@@ -87,8 +87,7 @@ class SpotPrivate:
         market = market_of(self._markets, params.get("pair", ""))
         order = self._checked(params, market.pair, moment.now)
         result: dict[str, Any] = {"descr": {"order": _sentence(order, params, market.pair)}}
-        closed_to = {"cancel_only": True, "post_only": not order.post_only, "limit_only": order.kind == "market"}
-        if closed_to.get(moment.state):
+        if not moment.takes(order):
             raise RefusalError(f"EService:Market in {moment.state} mode")
         if "validate" in params:
             return result
@@ -217,11 +216,8 @@ def _amount(value: Decimal) -> str:
 
 def _decimal(params: dict[str, str], name: str) -> Decimal:
     """Return a positive decimal, or refuse as Kraken does."""
-    try:
-        value = Decimal(params.get(name, ""))
-    except InvalidOperation:
-        value = ZERO
-    if not value.is_finite() or value <= 0:
+    value = decimal(params.get(name, ""))
+    if value <= 0:
         raise RefusalError(f"EGeneral:Invalid arguments:{name}")
     return value
 
