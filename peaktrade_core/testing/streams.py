@@ -69,13 +69,14 @@ def serve(topics: Topics, request: VenueRequest, wire: Wire, glance: Glance) -> 
     while (data := wire.receive(LOOK_S)) is not None:
         buffer += data
         while (got := take_frame(buffer)) is not None:
-            if got.kind == CLOSE:
+            kind, data = got
+            if kind == CLOSE:
                 wire.close()
                 return
-            if got.kind == PING:
-                wire.send(frame(got.data, PONG))
-            if got.kind == TEXT:
-                for text in topics.answered(json.loads(got.data), told):
+            if kind == PING:
+                wire.send(frame(data, PONG))
+            if kind == TEXT:
+                for text in topics.answered(json.loads(data), told):
                     wire.send(frame(text))
         for topic, stream in told.items():
             moment, broken = glance(request._replace(method="WS", path=f"/ws/{topic}"))

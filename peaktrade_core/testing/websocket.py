@@ -8,19 +8,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
-from typing import NamedTuple
 
 from peaktrade_core.testing.wire import VenueRequest
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-class Frame(NamedTuple):
-    """What the client sent."""
-
-    kind: int
-    data: bytes
 
 
 def wants_websocket(request: VenueRequest) -> bool:
@@ -45,8 +37,8 @@ def frame(data: bytes, kind: int = TEXT) -> bytes:
     return head + size + data
 
 
-def take_frame(buffer: bytearray) -> Frame | None:
-    """Take one frame of the client's from the front of what came in; None as long as it is not whole."""
+def take_frame(buffer: bytearray) -> tuple[int, bytes] | None:
+    """Take one frame of the client's, its kind and data, from the front of what came in; None as long as it is not whole."""
     if len(buffer) < 2:
         return None
     kind, size, at = buffer[0] & 0x0F, buffer[1] & 0x7F, 2
@@ -59,4 +51,4 @@ def take_frame(buffer: bytearray) -> Frame | None:
         return None
     mask, data = buffer[at : at + 4], buffer[at + 4 : at + 4 + size]
     del buffer[: at + 4 + size]
-    return Frame(kind, bytes(byte ^ mask[n % 4] for n, byte in enumerate(data)))
+    return kind, bytes(byte ^ mask[n % 4] for n, byte in enumerate(data))

@@ -208,7 +208,7 @@ def _adapter(guard: Guard) -> HTTPAdapter:
     class SecurePool(HTTPSConnectionPool):
         ConnectionCls = Secure
 
-    class Guarded(HTTPAdapter):
+    class GuardedAdapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **kwargs)
             self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
@@ -218,4 +218,4 @@ def _adapter(guard: Guard) -> HTTPAdapter:
             guard.judge(request.method or "", request.url or "", request.headers, request.body, proxies)
             return super().send(request, *args, **kwargs)
 
-    return Guarded()
+    return GuardedAdapter()

@@ -147,12 +147,12 @@ def _guarded(places: frozenset[Origin]) -> TCPConnector:
     """Return the connector of a stream: to its places, for websockets, and directly."""
     import aiohttp
 
-    class Guarded(aiohttp.TCPConnector):
+    class GuardedConnector(aiohttp.TCPConnector):
         async def connect(self, req: Any, *args: Any, **kwargs: Any) -> Any:
             judge_stream(places, req.method, req.url, dict(req.headers), getattr(req, "proxy", None))
             return await super().connect(req, *args, **kwargs)
 
-    return Guarded()
+    return GuardedConnector()
 
 
 def judge_stream(places: frozenset[Origin], method: str, url: Any, headers: dict[str, str], proxy: Any = None) -> None:

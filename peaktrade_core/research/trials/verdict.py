@@ -46,11 +46,11 @@ def judged(
     own = day_marks(_run(ready, best.params)).returns(ready.base.start_balance)
     found = [
         enough(best.trades, own, judge),
-        _deflated(trials, own, returns, counted, judge),
+        deflated(own, max(counted, len(trials)), *chance(trials, returns), judge),
         _overfitted(returns, judge),
         _null(ready, best, crew, watch),
         _walked(ready, crew, watch),
-        _costs(ready, best),
+        stands_costs(gains_at(Tries(*ready.over(ready.bars)), decided(ready.base, best.params)), judge.break_even),
         _plateau(ready, trials, best),
         _warm(ready, best),
         left_running(best),
@@ -112,13 +112,6 @@ def enough(trades: int, own: NDArray[np.float64], judge: Judge) -> Check:
     told = _UNTOLD if math.isnan(least) else f"{needed} for a Sharpe ratio above 0 at 95 %"
     said = f"{many(len(own), 'day')} and {many(trades, 'round trip')}; {told}"
     return answer("enough", "Is the track record long enough?", ok, said, "Try it over more candles.")
-
-
-def _deflated(
-    trials: Sequence[Trial], own: NDArray[np.float64], returns: NDArray[np.float64], counted: int, judge: Judge
-) -> Check:
-    """Answer whether the best is better than the best of so many tries without skill."""
-    return deflated(own, max(counted, len(trials)), *chance(trials, returns), judge)
 
 
 def chance(trials: Sequence[Trial], returns: NDArray[np.float64]) -> tuple[float, float]:
@@ -259,13 +252,6 @@ def carried_on(inside: Sequence[float], outside: Sequence[float], least: float) 
 def _daily(marks: DailyEquity, ready: Prepared) -> float:
     """Return the mean return of a day; 0 where there is none."""
     return float(marks.returns(ready.base.start_balance).mean()) if len(marks.day) else 0.0
-
-
-def _costs(ready: Prepared, best: Trial) -> Check:
-    """Answer at how many times the configured costs nothing is left."""
-    return stands_costs(
-        gains_at(Tries(*ready.over(ready.bars)), decided(ready.base, best.params)), ready.sweep.judge.break_even
-    )
 
 
 def gains_at(tries: Tries, decision: Decision) -> Callable[[float], bool]:
