@@ -327,7 +327,7 @@ def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status
     state = watch_of(workspace).state if once else None
     if state is None:
         return None
-    told = f"One turn: {wording.many(state.open_alerts, 'open alert')}, {wording.many(state.due, 'message')} due"
+    told = f"One turn: {wording.many(state.open_alerts, 'alert')} open, {wording.many(state.due, 'message')} due"
     return CommandResult(state, f"{told}; `peaktrade alerts list` shows them." if state.open_alerts else f"{told}.")
 
 

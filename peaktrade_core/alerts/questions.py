@@ -272,7 +272,9 @@ class AlertHandlingRunbook(Runbook):
             return "a watcher runs and asks them all the time"
         open_watcher(self.workspace, once=True).run(once=True)
         rows = Alerts.of(self.workspace).rows(OPEN)
-        return f"{len(rows)} alerts open, {sum(row.severity == CRITICAL for row in rows)} of them critical"
+        return (
+            f"{wording.many(len(rows), 'alert')} open, {sum(row.severity == CRITICAL for row in rows)} of them critical"
+        )
 
     def _acknowledge(self, row: AlertRow) -> str:
         by, reason = self.round.record.operator, self.given.reason

@@ -35,6 +35,7 @@ from peaktrade_core.schedule.service import tell_manager
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.logs import event
 from peaktrade_core.show.terminal import say
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -311,4 +312,4 @@ def check_job(workspace: Workspace, _: Period) -> JobResult:
     open_watcher(workspace, once=True).run(once=True)
     rows = Alerts.of(workspace).rows(OPEN)
     critical = sum(row.severity == CRITICAL for row in rows)
-    return JobResult(True, f"{len(rows)} alerts open, {critical} of them critical")
+    return JobResult(True, f"{many(len(rows), 'alert')} open, {critical} of them critical")

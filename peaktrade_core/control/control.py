@@ -23,6 +23,8 @@ from peaktrade_core.reports.activity import Activity, ActivityFeed
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.by_hand import BY_HAND, countersignatures
 from peaktrade_core.runbooks.index import SEALED, EvidenceRow
+from peaktrade_core.show import wording
+from peaktrade_core.show.language import spoken
 from peaktrade_core.workspace.operations import NOTE
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -164,25 +166,34 @@ def operator_output(found: ControlCenter) -> str:
     """Return the short status text: what an operator reads, signs and pastes into the shift log."""
     status = found.whole
     first, *lines = status_lines(status)
-    new = f"yes, {len(found.evidence)}: {', '.join(row.evidence_id for row in found.evidence[:3])}"
-    due = [f"{one.question} {TOLD[one.status]}: {one.next_step}" for one in found.routine if one.status != PASS]
+    new = f"yes, {wording.counted([row.evidence_id for row in found.evidence], '')}"
+    due = [
+        f"{spoken(one.question)} {spoken(TOLD[one.status])}: {spoken(one.next_step)}"
+        for one in found.routine
+        if one.status != PASS
+    ]
     told = [
         f"Operator output {both(status.as_of)}",
-        f"Time window  {utc(datetime.fromisoformat(found.since))} until now",
+        _entry("Time window", f"{utc(datetime.fromisoformat(found.since))} until now"),
         f"{first}; decision: {found.decision}",
         *lines,
-        "Layers       " + " · ".join(f"{one.code} {WORDS[one.status]}" for one in status.layers),
+        _entry("Layers", " · ".join(f"{one.code} {WORDS[one.status]}" for one in status.layers)),
         *(f"  - {one.code} {one.name}: {one.decision}" for one in status.layers if one.decision != MONITOR),
-        *(f"Decided      {one.told}" for one in found.decided),
-        "Gates        " + " · ".join(f"{one.gate} {GATE_WORDS[one.status]}" for one in found.gates),
-        "New evidence " + (found.fault or (new if found.evidence else "no")),
-        "Routine      " + (f"{len(due)} of {len(found.routine)} open" if due else "all done"),
+        *(_entry("Decided", one.told) for one in found.decided),
+        _entry("Gates", " · ".join(f"{one.gate} {GATE_WORDS[one.status]}" for one in found.gates)),
+        _entry("New evidence", found.fault or (new if found.evidence else "no")),
+        _entry("Routine", f"{len(due)} of {len(found.routine)} open" if due else "all done"),
         *(f"  - {line}" for line in due),
         *(line for one in found.deviations for line in _lines(one)),
         *([f"Written down {', '.join(found.unwritten)}: not yet; `peaktrade ops note`"] if found.unwritten else []),
-        *(f"Note         {utc(one.at)} {one.text}" for one in found.written),
+        *(_entry("Note", f"{utc(one.at)} {spoken(one.text)}") for one in found.written),
     ]
     return "\n".join(told)
+
+
+def _entry(label: str, text: str) -> str:
+    """Return a line of the output: its label in the language read here, and beside it what is said."""
+    return f"{spoken(label):<12} {spoken(text)}"
 
 
 def _lines(one: Deviation) -> list[str]:

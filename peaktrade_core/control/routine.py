@@ -75,7 +75,7 @@ def counts(workspace: Workspace, row: EvidenceRow) -> bool:
 @question("routine", "Can the day be looked at?", "Mend that first.")
 def evidence_read(workspace: Workspace) -> Found:
     """Read the evidence of today."""
-    return True, f"{len(evidence_today(workspace))} records"
+    return True, wording.many(len(evidence_today(workspace)), "record")
 
 
 def _told(row: EvidenceRow) -> str:

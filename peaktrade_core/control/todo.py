@@ -112,7 +112,9 @@ def _halt(one: TradingState, asked: str) -> Todo:
     return Todo(
         kind="halt",
         status=FAIL if one.everywhere or one.state == "NO_ORDERS" else WARN,
-        what=f"{'Everything' if one.everywhere else one.scope} is {one.state}, by {one.by}: {one.reason}",
+        what=f"Everything is {one.state}, by {one.by}: {one.reason}"
+        if one.everywhere
+        else f"{one.scope} is {one.state}, by {one.by}: {one.reason}",
         about=one.scope,
         since=one.since,
         next_step=step,

@@ -222,12 +222,16 @@ def _of_drill(book: DrillBook, name: str) -> Paper:
     )
 
 
-def linked(text: object) -> Markup:
-    """Return a text, escaped unless it is markup of ours, in which each id of a session, paper or request is a link to it."""
+def linked(text: object, own: str = "") -> Markup:
+    """Return a text, escaped unless it is markup of ours, in which each id of a session, paper or request is a link to it.
+
+    Args:
+        own: the id of the page that shows it, which needs no link to itself.
+    """
 
     def link(found: re.Match[str]) -> str:
         kind, name = found.lastgroup, found[0]
-        if kind is None:  # a tag
+        if kind is None or name == own:  # a tag, or where the reader is
             return name
         place = {"session": "session", "request": "requests"}.get(kind, f"papers/{kind}")
         path = f"/{place}/{name}"
@@ -241,7 +245,7 @@ def _page(title: str, markdown: str) -> str:
     from nbconvert.filters.markdown import markdown2html
 
     html = _ANCHOR.sub("", markdown2html(markdown))
-    body = linked(Markup(html))  # noqa: S704  (its writers make every text of others nothing but text)
+    body = linked(Markup(html), own=title)  # noqa: S704  (its writers make every text of others nothing but text)
     return wording.tied(template("paper.html.j2").render(title=title, body=body, css=css()))
 
 

@@ -81,7 +81,7 @@ def feed(tried: SmokeSession) -> Found:
 @question("strategy", "Strategy: does it give signals?", "Look at its parameters.")
 def strategy(tried: SmokeSession) -> Found:
     """Count the signals."""
-    return tried.count(ev.Signal) > 0, f"{tried.count(ev.Signal)} changes"
+    return tried.count(ev.Signal) > 0, wording.many(tried.count(ev.Signal), "change")
 
 
 @question("risk", "Risk: do your limits let an order through?", "No order was tried.")
@@ -96,7 +96,7 @@ def risk(tried: SmokeSession) -> Found:
 @question("orders", "Order: are orders filled?", "Orders must fill at the next open.")
 def orders(tried: SmokeSession) -> Found:
     """Count the fills."""
-    return tried.count(ev.Fill) > 0, f"{tried.count(ev.Fill)} fills"
+    return tried.count(ev.Fill) > 0, wording.many(tried.count(ev.Fill), "fill")
 
 
 @question("journal", "Journal: is it whole?", "It has holes.")

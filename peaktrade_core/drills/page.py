@@ -8,6 +8,7 @@ from datetime import datetime
 from peaktrade_core.base.clock import iso
 from peaktrade_core.drills.drill import SCORED, Drill, Noted, Score
 from peaktrade_core.show import wording
+from peaktrade_core.show.language import spoken
 from peaktrade_core.show.table import Cell, Table, markdown_cell
 
 
@@ -16,8 +17,8 @@ def drill_page(drill: Drill) -> str:
     expect = drill.scenario.expect
     first = min((fault.at for fault in drill.faults), default=None)
     parts = [
-        f"# {drill.drill_id}: {markdown_cell(drill.scenario.title)}",
-        markdown_cell(drill.scenario.story),
+        f"# {drill.drill_id}: {markdown_cell(spoken(drill.scenario.title))}",
+        markdown_cell(spoken(drill.scenario.story)),
         _markdown(
             ("", ""),
             [
@@ -34,7 +35,7 @@ def drill_page(drill: Drill) -> str:
                 ("Lessons", drill.lessons or "none noted"),
             ],
         ),
-        "## Expected",
+        f"## {spoken('Expected')}",
         _markdown(
             ("", ""),
             [
@@ -47,8 +48,8 @@ def drill_page(drill: Drill) -> str:
         ),
     ]
     if drill.score is not None:
-        parts += ["## Score", *_score(drill.score)]
-    parts += ["## What happened", _events(drill, first)]
+        parts += [f"## {spoken('Score')}", *_score(drill.score)]
+    parts += [f"## {spoken('What happened')}", _events(drill, first)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,9 +63,10 @@ def _status(drill: Drill) -> str:
 
 def _score(score: Score) -> list[str]:
     told = [SCORED.table("", score.phases).markdown()]
-    told += [f"Wrong: {markdown_cell(text)}" for text in score.wrong]
+    told += [f"{spoken('Wrong')}: {markdown_cell(spoken(text))}" for text in score.wrong]
     if score.missed_alerts:
-        told.append(f"Never raised: {markdown_cell(', '.join(score.missed_alerts))}. Mend the alert rules.")
+        missed = markdown_cell(", ".join(score.missed_alerts))
+        told.append(f"{spoken('Never raised')}: {missed}. {spoken('Mend the alert rules.')}")
     return told
 
 

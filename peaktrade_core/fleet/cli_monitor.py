@@ -63,7 +63,7 @@ def overview(
 
 def _summed(totals: watching.MonitorTotals) -> str:
     """Return totals as one line."""
-    line = f"{totals.runs} runs: {totals.running} running, {totals.silent} silent, {totals.died} died"
+    line = f"{wording.many(totals.runs, 'run')}: {totals.running} running, {totals.silent} silent, {totals.died} died"
     return f"{line}; {totals.blocked} orders denied"
 
 

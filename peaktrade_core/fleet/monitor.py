@@ -16,7 +16,7 @@ from peaktrade_core.base.files import open_plain
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.telling import kind_of, text_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.wording import REALIZED, TOTAL, moment, money, signed
+from peaktrade_core.show.wording import REALIZED, TOTAL, figure, moment, money, signed
 from peaktrade_core.trading.events import AnyEvent, BarDone
 
 _MOST = 8 << 20  # bytes taken at one look; more is passed over, and said
@@ -138,6 +138,6 @@ def line_of(event: AnyEvent) -> str:
     if isinstance(event, BarDone):
         line = f"Step {event.step} | {at} | Signal: {event.signal} | Equity: {money(event.equity)}"
         total = event.realized_pnl + event.unrealized_pnl
-        line += f" | Pos: {event.position_size:g} | {TOTAL}: {signed(total)} | {REALIZED}: {signed(event.realized_pnl)}"
+        line += f" | Pos: {figure(event.position_size)} | {TOTAL}: {signed(total)} | {REALIZED}: {signed(event.realized_pnl)}"
         return line + (f" | denied: {', '.join(event.risk_reasons)}" if event.risk_reasons else "")
     return f"{kind_of(event):<10} | {at} | {text_of(event)}"

@@ -27,6 +27,7 @@ from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, RELEASE, REQUEST
 from peaktrade_core.halts.states import TradingStates, bound
 from peaktrade_core.people.approval import Approval
 from peaktrade_core.people.approvals import Approvals
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.settings import Releasing
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -261,7 +262,8 @@ class KillSwitch:
             id="kill_switch",
             question="Is the log of halts whole, and is it the one that was there before?",
             status=FAIL if known.fault else PASS,
-            evidence=known.fault or f"{len(known.entries)} entries, each with the hash of the one before",
+            evidence=known.fault
+            or f"{many(len(known.entries), 'entry', 'entries')}, each with the hash of the one before",
             next_step=GO_ON if known.fault else "",
         )
         return with_ending(found, self._states.log.chain)

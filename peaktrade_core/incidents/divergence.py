@@ -32,6 +32,7 @@ from peaktrade_core.runs.handbook import COMPARED, condition, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Line
+from peaktrade_core.show.wording import figure
 from peaktrade_core.workspace.workspace import Workspace
 
 THRESHOLD = 0.3  # fraction of what was expected; source: 9.1
@@ -134,7 +135,8 @@ def finding_of(found: Divergence, mode: str, threshold: float = THRESHOLD) -> Oc
         return Occurrence(kind=COMPARED, happened=False, evidence=(text + regime,))
     first = found.first
     parts = [
-        f"{part.cause}: {wording.signed(float(part.amount))} ({part.bps:+.1f} bps), {part.says}" for part in found.parts
+        f"{part.cause}: {wording.signed(float(part.amount))} ({figure(part.bps, 1, plus=True)} bps), {part.says}"
+        for part in found.parts
     ]
     began = f"first difference at {iso(first.at)}, {first.cause}: {first.why}" if first else "no event differs"
     return Occurrence(

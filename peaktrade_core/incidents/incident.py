@@ -23,6 +23,7 @@ from peaktrade_core.people.matrix import Role
 from peaktrade_core.runbooks.evidence import Artefact
 from peaktrade_core.runs.handbook import KINDS as TREATED
 from peaktrade_core.runs.handbook import SEVERITIES, Kind, Severity
+from peaktrade_core.show.wording import many
 
 SCHEMA = 1
 State = Literal["open", "mitigated", "closed"]
@@ -274,7 +275,7 @@ def learned(
         went_badly=said("what went badly", went_badly),
         actions=actions,
     )
-    text = f"root cause: {found.root_cause}; {len(actions)} actions"
+    text = f"root cause: {found.root_cause}; {many(len(actions), 'action')}"
     return _with(incident, at, by, "postmortem", text, postmortem=found)
 
 

@@ -90,7 +90,8 @@ def response_checks(incident: Incident, lost: Sequence[str] = ()) -> list[Check]
               cli("describe", " ".join(f'--{name.replace("_", "-")} "…"' for name in three)), otherwise=WARN),
         check("artefacts", "Are the artefacts secured: a copy of each file kept as it was?",
               bool(incident.artefacts) and not lost,
-              f"no copy of {', '.join(lost)}" if lost else f"{len(incident.artefacts)} files, each with its hash and a copy",
+              f"no copy of {', '.join(lost)}" if lost else f"{wording.many(len(incident.artefacts), 'file')}, each "
+              "with its hash and a copy",
               cli("attach", "FILE"), otherwise=WARN),
         check("commander", "Is a commander named?", bool(commander), commander or "none named", cli("assign", "commander NAME"),
               otherwise=WARN),

@@ -96,7 +96,7 @@ def _signals(workspace: Workspace, span: Span) -> Iterator[Experiment]:
             gained = 100.0 * sum(one.net or 0.0 for one in due)
             moments = [*(as_utc(one.written_at) for one in written), *(one.until for one in due if one.until)]
             told = f"{len(written):,} written, {len(due):,} came due" + (
-                f": {right} gained, {gained:+.2f} %" if due else ""
+                f": {right} gained, {wording.figure(gained, 2, plus=True)} %" if due else ""
             )
             by = written[0].by if written else ""
             why = next((one.preset for one in written if one.preset), "")

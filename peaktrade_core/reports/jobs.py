@@ -10,6 +10,7 @@ from peaktrade_core.base.errors import ConfigError, DataError, ExchangeError
 from peaktrade_core.schedule.jobs import LONG_AGO, Period
 from peaktrade_core.schedule.periods import DAY, span_named
 from peaktrade_core.schedule.schedule import JobResult
+from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def differences(workspace: Workspace, period: Period) -> JobResult:
     if not found.sessions:
         return JobResult(True, "no session of this day has ended")
     (day,) = found.days
-    causes = ", ".join(f"{name} {bps:+.2f} bps" for name, bps in day.bps.items() if bps)
+    causes = ", ".join(f"{name} {wording.figure(bps, 2, plus=True)} bps" for name, bps in day.bps.items() if bps)
     told = f"{day.without_rest} of {day.compared} sessions without a rest" + (f"; {causes}" if causes else "")
     if day.compared < day.sessions:
         told += f"; {day.sessions - day.compared} could not be compared"

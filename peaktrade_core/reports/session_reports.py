@@ -193,7 +193,9 @@ class PostSessionRunbook(OneSession):
         told = (
             f"names {record.session_id}" if record.session_id in names else f"lacks {record.session_id}: too old for it"
         )
-        return f"{', '.join(path.name for path in made)} in reports/daily, {len(names)} sessions, {told}"
+        return (
+            f"{', '.join(path.name for path in made)} in reports/daily, {wording.many(len(names), 'session')}, {told}"
+        )
 
     def noted(self) -> Prompt | Table:
         """Ask whether what is not good is written down."""

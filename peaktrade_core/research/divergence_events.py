@@ -12,7 +12,7 @@ import msgspec
 
 from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar, describe
 from peaktrade_core.runs.telling import kind_of, text_of
-from peaktrade_core.show.wording import money
+from peaktrade_core.show.wording import figure, money
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.statistics import Trade
@@ -218,7 +218,7 @@ def _apart(mine: Trade | None, theirs: Trade | None) -> str:
         told.append("left later" if mine.exit_ts > theirs.exit_ts else "left earlier")
     for name, a, b in (("entry", mine.entry_price, theirs.entry_price), ("exit", mine.exit_price, theirs.exit_price)):
         if a != b:
-            told.append(f"{name} {1e4 * (a - b) / b:+.1f} bps")
+            told.append(f"{name} {figure(1e4 * (a - b) / b, 1, plus=True)} bps")
     if (was := money(theirs.fees)) != (now := money(mine.fees)):
         told.append(f"fees {was} -> {now}")
     if not told or abs(mine.qty - theirs.qty) > RESIZED * theirs.qty:

@@ -197,7 +197,9 @@ def add(
     book = EvidenceBook.of(workspace)
     record = add_evidence(book, tag, text, files, by=by, role=role, about=about)
     page = write_page(book, record).relative_to(workspace.home).as_posix()
-    return CommandResult(record, f"{record.evidence_id} by {record.operator}, {len(files)} files kept: {page}")
+    return CommandResult(
+        record, f"{record.evidence_id} by {record.operator}, {wording.many(len(files), 'file')} kept: {page}"
+    )
 
 
 @evidence.command("countersign")

@@ -132,7 +132,7 @@ def runs_figure(views: Views, runs: Sequence[Run], title: str = "Total PnL of wh
             lines.append(line)
     if not lines:
         return Table(title, (), [], empty="No run has a bar yet, so there is nothing to draw.")
-    ends = ", ".join(f"{line.name} {line.values[-1]:+.2f} %" for line in lines)
+    ends = ", ".join(f"{line.name} {wording.figure(line.values[-1], 2, plus=True)} %" for line in lines)
     return Chart(
         name="runs",
         title=title + (f": {len(lines)} of {len(lines) + left}" if left else ""),

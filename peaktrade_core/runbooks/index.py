@@ -20,7 +20,7 @@ from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 from peaktrade_core.runbooks.by_hand import BY_HAND
 from peaktrade_core.runbooks.evidence import OPEN, RUNNING, Evidence
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
-from peaktrade_core.show.wording import NOTHING, first_of, minute
+from peaktrade_core.show.wording import NOTHING, first_of, many, minute
 
 SEALED, CHANGED, MISSING, TORN, UNSEALED, UNFINISHED = "sealed", "changed", "missing", "torn", "unsealed", "unfinished"
 TOLD = {
@@ -134,7 +134,8 @@ def evidence_check(book: EvidenceBook) -> Found:
     bad += [f"{name}: says that it runs, and was never begun" for name in hanging if name not in begun]
     told = first_of(bad, 5, "; ")
     if not bad:
-        told = f"{len(rows) - len(hanging)} records sealed" + (f", {len(hanging)} not finished" if hanging else "")
+        told = f"{many(len(rows) - len(hanging), 'record')} sealed"
+        told += f", {len(hanging)} not finished" if hanging else ""
     serious = any(row.state in (CHANGED, MISSING, TORN) for row in rows)
     status: Status = FAIL if serious else WARN if bad else PASS
     step = "" if status == PASS else evidence_check.step

@@ -29,7 +29,7 @@ from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step, runbook_of
 from peaktrade_core.runs.run import ACTIVE, DIED
 from peaktrade_core.runs.views import LOOK_BACK, Views
-from peaktrade_core.show.wording import MINUS, gained, money, quote_currency, sign_class, signed, times
+from peaktrade_core.show.wording import MINUS, gained, many, money, quote_currency, sign_class, signed, times
 from peaktrade_core.show.wording import duration as span
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import IMPORTED, NO_CANDLES, UNREADABLE
@@ -74,7 +74,7 @@ def registry(workspace: Workspace) -> Found:
     """Count the records that cannot be read."""
     stats = Views.of(workspace).stats()
     unreadable = stats.by_status.get(UNREADABLE, 0)
-    return not unreadable, f"{stats.total_sessions} records, {unreadable} unreadable"
+    return not unreadable, f"{many(stats.total_sessions, 'record')}, {unreadable} unreadable"
 
 
 def _ended_badly(status: str, step: str) -> Question[Workspace]:
@@ -277,13 +277,14 @@ def orders(look: Look) -> Found:
     executed, steps = look.record.metric("num_orders"), look.record.metric("steps") or 0.0
     if executed is None:
         return _missing()
-    many = executed > max(20.0, steps)
-    told = f"{executed:.0f} executed in {steps:.0f} bars, {look.record.metric('num_trades') or 0:.0f} round trips"
+    runaway = executed > max(20.0, steps)
+    trips = many(int(look.record.metric("num_trades") or 0), "round trip")
+    told = f"{executed:,.0f} executed in {many(int(steps), 'bar')}, {trips}"
     step = "More orders than bars: look for a runaway strategy."
     return (
-        not many and (executed > 0 or steps < 500),
+        not runaway and (executed > 0 or steps < 500),
         told,
-        (step if many else "None in a long session: strategy or market?"),
+        (step if runaway else "None in a long session: strategy or market?"),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 import msgspec
 
-from peaktrade_core.show.wording import money, price
+from peaktrade_core.show.wording import figure, money, percent, price
 from peaktrade_core.trading.events import (
     AnyEvent,
     BarDone,
@@ -20,7 +20,10 @@ from peaktrade_core.trading.events import (
     Halt,
     Notice,
     Order,
+    Signal,
     State,
+    Submission,
+    VenueAnswer,
 )
 from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.risk import DENY_CODES, LIQUIDATION_DISTANCE
@@ -52,16 +55,24 @@ def tell(events: Iterable[AnyEvent]) -> list[Told]:
 def text_of(event: AnyEvent) -> str:
     """Return what an event says beside its kind and time."""
     if isinstance(event, BarDone):
-        return f"step {event.step}: close {price(event.close)}, position {event.position_size:.6g}, equity {money(event.equity)}"
+        held = figure(event.position_size)
+        return f"step {event.step}: close {price(event.close)}, position {held}, equity {money(event.equity)}"
     if isinstance(event, Fill):
         return f"{_side(event.qty)} {abs(event.qty):.8g} at {price(event.price)}, fee {money(event.fee)} ({event.order_id})"
     if isinstance(event, Funding):
-        return f"{money(event.amount)} at {event.rate:.4%} on {event.qty:.8g} at {price(event.price)}"
+        return f"{money(event.amount)} at {percent(event.rate, 4)} on {figure(event.qty)} at {price(event.price)}"
     if isinstance(event, Order):
-        side = _side(event.qty)
-        return f"{event.purpose}: {side} {abs(event.qty):.8g}, notional {money(event.notional)} ({event.order_id})"
+        what = f"{_side(event.qty)} {abs(event.qty):.8g}, notional {money(event.notional)} ({event.order_id})"
+        return f"{'open' if event.purpose == 'open' else 'close'}: {what}"
+    if isinstance(event, Submission):
+        return event.order_id
+    if isinstance(event, VenueAnswer):
+        said = f", {event.message}" if event.message else ""
+        return f"{'accepted' if event.accepted else 'refused'}{said} ({event.order_id})"
     if isinstance(event, (Denial, Halt)):
         return f"{refusal(event.code, event.value, event.limit)}{_gone(event)}"
+    if isinstance(event, Signal):
+        return f"{figure(event.signal)}, before {figure(event.before)}"
     if isinstance(event, State):
         return f"{event.state} ({event.source}): {event.reason}"
     if isinstance(event, Notice):

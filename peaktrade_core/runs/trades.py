@@ -223,7 +223,7 @@ def figure_text(figure: Statistic, currency: str) -> str:
         return wording.money(figure.value, currency)
     if figure.unit in ("trades", "bars"):
         return wording.count(figure.value) + (" bars" if figure.unit == "bars" else "")
-    return f"{figure.value:,.2f}".replace("-", wording.MINUS) + ("" if figure.unit == "ratio" else f" {figure.unit}")
+    return wording.figure(figure.value, 2) + ("" if figure.unit == "ratio" else f" {figure.unit}")
 
 
 def trades_table(found: TradeList, title: str, names: str = COLUMNS, *, most: int | None = None) -> Table:
@@ -286,7 +286,7 @@ def trade_columns(currency: str) -> Columns[TradeRow]:
     return Columns[TradeRow](
         number=Column("No.", form="number"),
         side=Column("Side"),
-        qty=Column("Size", lambda row: f"{row.qty:.8g}", "number", 4),
+        qty=Column("Size", lambda row: wording.figure(row.qty), "number", 4),
         entry=Column("Entry (UTC)", lambda row: row.entry_ts, priority=1),
         exit=Column("Exit (UTC)", lambda row: row.exit_ts or "open", priority=5),
         entry_price=Column("Entry at", lambda row: wording.price(row.entry_price), "number", 2),

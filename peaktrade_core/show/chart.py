@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
+from peaktrade_core.show import wording
 from peaktrade_core.show.language import is_english, spoken
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ def nice_ticks(low: float, high: float, whole: bool = False) -> list[tuple[float
     step = max(sizes[place], 1.0) if whole else sizes[place]
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [(n * step, f"{n * step:,.{digits}f}".replace("-", "\N{MINUS SIGN}")) for n in range(first, last + 1)]
+    return [(n * step, wording.figure(n * step, digits)) for n in range(first, last + 1)]
 
 
 def pieces(line: Line) -> Iterator[list[tuple[datetime, float]]]:

@@ -37,4 +37,6 @@ def answers_told(checks: Sequence[Check]) -> str:
     open_ = sum(c.status != PASS for c in checks)
     if len(checks) == 1:
         return "the answer needs attention" if open_ else "the answer is good"
-    return f"{open_} of {len(checks)} answers need attention" if open_ else f"all {len(checks)} answers are good"
+    if not open_:
+        return f"all {len(checks)} answers are good"
+    return f"{open_} of {len(checks)} answers {'needs' if open_ == 1 else 'need'} attention"

@@ -107,7 +107,8 @@ class Columns(Generic[T]):
 
     def cell(self, thing: T, name: str) -> Cell:
         """Return what stands in a column for one thing."""
-        return _cell(_written(self.value(thing, name)))
+        found = _cell(_written(self.value(thing, name)))
+        return _typeset(found) if self[name].form == "number" else found
 
     def table(
         self,
@@ -152,13 +153,16 @@ class Table:
         empty: str = "Nothing to show.",
     ) -> None:
         self.title, self.note, self.empty = inert(title), _cell(note), inert(empty)
-        self.rows = [tuple(map(_cell, row)) for row in rows]
         right = set(numbers)
         given: list[Column[Any]] = [one if isinstance(one, Column) else Column(one, form="words") for one in columns]
         self.columns = tuple(inert(column.title) for column in given)
         self.forms = tuple("number" if n in right else column.form for n, column in enumerate(given))
         self.priorities = tuple(column.priority for column in given)
         self.numbers = frozenset(n for n, form in enumerate(self.forms) if form == "number")
+        self.rows = [
+            tuple(_typeset(_cell(one)) if n in self.numbers else _cell(one) for n, one in enumerate(row))
+            for row in rows
+        ]
 
     @classmethod
     def pairs(cls, pairs: Mapping[str, object], title: str = "", **options: Any) -> Table:
@@ -251,6 +255,11 @@ def _line(text: str) -> str:
 def _cell(value: object) -> Cell:
     """Return what stands in a cell, with nothing in it that acts on who shows it."""
     return value._replace(text=inert(value.text)) if isinstance(value, Cell) else Cell(inert(str(value)))
+
+
+def _typeset(cell: Cell) -> Cell:
+    """Return a cell of a column of numbers with the one sign that stands before a negative one."""
+    return cell._replace(text=wording.minus(cell.text))
 
 
 def _spoken(cell: Cell) -> Cell:

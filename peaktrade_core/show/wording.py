@@ -67,6 +67,7 @@ WHOLE = frozenset(("JPY", "KRW", "HUF", "CLP", "VND"))  # counted in whole units
 COIN_DECIMALS, PRICE_DIGITS = 8, 7
 _LONGEST_CODE = 10  # characters of a currency
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
+_HYPHEN = re.compile(r"(?<![\w.,)\]/-])-(?=\.?\d)")  # before a number, not within a word, a date or a range
 TIED = "\N{NO-BREAK SPACE}"
 _FIGURE = re.compile(  # a mark or a command, or a figure: a time span of two parts, a number and its unit
     r"<(?:code|pre|script|style|text|textarea|title)\b.*?</|<[^>]*>|"
@@ -124,6 +125,26 @@ def money(value: float | None, currency: str = "", *, code: bool = True) -> str:
     if value is None:
         return NOTHING
     return f"{_number(value, money_places(value, currency))} {currency if code else ''}".rstrip()
+
+
+def figure(value: float | None, digits: int | None = None, *, plus: bool = False) -> str:
+    """Return a number that is no money as exact as people read it: ``0.00951567``, ``1,234.50``, ``−0.15``.
+
+    Args:
+        value: the number; None is a dash.
+        digits: so many decimals; without it two from 100 on, and below that what there are, up to eight.
+        plus: whether a number above zero has its sign, too.
+    """
+    if value is None:
+        return NOTHING
+    told = _number(value, digits if digits is not None else 2 if abs(value) >= 100 else COIN_DECIMALS)
+    told = told.rstrip("0").rstrip(".") if digits is None and "." in told else told
+    return f"+{told}" if plus and value > 0 and told.strip("0.,") else told
+
+
+def minus(text: str) -> str:
+    """Return a text with the sign of its negative numbers as wide as a plus; hyphens of dates, ids and options stay."""
+    return _HYPHEN.sub(MINUS, text)
 
 
 def signed(value: float | None, currency: str = "", *, code: bool = True) -> str:
@@ -202,7 +223,7 @@ def beside(value: float, limit: float) -> str:
         told = f"{value:.{places}f}"
         if value == limit or float(told) != limit:
             break
-    return told
+    return minus(told)
 
 
 def settings(given: Mapping[str, object]) -> str:

@@ -67,6 +67,11 @@ TITLES = {
     "Finding",
     "Chart",
     "Curve",
+    "spoken",
+    "_entry",
+    "table",
+    "check_table",
+    "statistics_table",
 }  # what is given to them is shown, be it one word
 HEAD = """# What the package says, in German. `make words` renews it; see docs/decisions/0180.
 msgid ""
@@ -76,10 +81,22 @@ msgstr ""
 
 """
 SMALL = (  # what stands for a value, alone
-    "{0} bar", "{0} bars", "{0} step", "{0} steps", "raised", "nothing", "none", "unknown", "nobody", "never", "yes", "no",
+    "{0} bar", "{0} bars", "{0} step", "{0} steps", "raised", "nothing", "none", "unknown", "nobody",
+    "never", "yes", "no",
     "owner", "operator", "duty", "off", "daily", "weekly", "warned", "opened", "commander", "exercised", "detection",
-    "acknowledgement", "diagnosis", "mitigation", "fault", "alert", "action", "operation", "drill", "runbook", "scenario", "good",
-    "bad",
+    "acknowledgement", "diagnosis", "mitigation", "fault", "alert", "action", "operation", "drill",
+    "runbook", "scenario", "good",
+    "bad", "incident", "request", "change", "written", "cause: {0}", "resolution: {0}", "symptom",
+    "suspected", "next step",
+    "its journal supplied the figures", "yes, {0}", "incident {0} {1} by {2}: {3}", "drill {0} {1} {2} points by {3}",
+    "report written: {0}", "incident written: {0}", "fleet start {0} by {1}: {2}", "watch by watcher: {0}",
+    "accepted", "refused", "{0} to warm up, then {1}",
+    "{0} executed in {1}, {2}", "tighter", "confirm", "weekly", "monthly", "week",
+    "delivered", "noted", "escalation", "silence", "Trading", "buy and hold", "Monitoring and alerting",
+    "{0} sign", "{0} signs", "{0} note", "{0} notes", "{0} high, {1} medium, {2} low", "under these limits",
+    "not kept", "checks",
+    "against", "evidence", "{0} bars of {1} = {2} of market time, planned {3}",
+    "Layers", "Gates", "Routine", "Note", "Time window", "Decided",
 )  # fmt: skip
 OF_CLICK = (  # what the library of the command line says
     "Missing option {0}", "Missing argument {0}", "No such option: {0}", "No such command {0}", "Invalid value for {0}: {1}",
@@ -117,6 +134,8 @@ def texts_of_code(path: Path) -> Iterator[str]:
             yield (ast.get_docstring(node) or "").partition("\n")[0]  # a strategy says so what it is
         if id(node) in silent:
             continue
+        if isinstance(node, ast.Call) and _name(node.func) == "many":
+            yield from _counted(node)
         if isinstance(node, ast.JoinedStr):
             yield from (text for text in _filled(node) if _is_said(text))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -128,13 +147,15 @@ def texts_of_code(path: Path) -> Iterator[str]:
 
 
 def _headings(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what heads a table's column or row: of a tuple named so, and the first of two."""
+    """Yield what heads a table's column or row: of a tuple named so, the first of two or three, and the keys of values."""
     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if any(_name(one).lower().strip("_") in ("columns", "titles") for one in targets if isinstance(one, ast.expr)):
             yield from ast.walk(node.value)
-    if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+    if isinstance(node, ast.Tuple) and len(node.elts) in (2, 3):
         yield node.elts[0]
+    if isinstance(node, ast.Dict):
+        yield from (one for one in node.keys if one is not None)
 
 
 def _mute(node: ast.AST) -> Iterator[ast.AST]:
@@ -170,6 +191,14 @@ def _filled(node: ast.JoinedStr) -> Iterator[str]:
         pieces.append(choices or (f"{{{holes}}}",))
         holes += not choices
     yield from ("".join(parts).strip() for parts in islice(product(*pieces), CHOICES))
+
+
+def _counted(node: ast.Call) -> Iterator[str]:
+    """Yield what ``wording.many`` says of a number of things: one, and several. German bends the words before a noun, too."""
+    words = [one.value for one in node.args[1:] if isinstance(one, ast.Constant)]
+    if words:
+        yield f"{{0}} {words[0]}"
+        yield f"{{0}} {words[1] if len(words) > 1 else f'{words[0]}s'}"
 
 
 def _choices(node: ast.expr) -> tuple[str, ...]:

@@ -236,13 +236,14 @@ def shown(total: RulesSummary, replayed: list[Replayed]) -> list[Table | str]:
         Column[Any]("Noticed by"),
         Column[Any]("After"),
     )
+    asked = f"{wording.many(total.sessions, 'session')}, {wording.many(total.events, 'event')}"
     told = [
         f"noticed {total.noticed} of {total.truths}, missed {total.missed}, "
         f"{total.noise} alerts in sessions where nothing happened"
     ]
     if total.rules_without_history:
         told.append(f"not replayed, they look at more than one run: {', '.join(total.rules_without_history)}")
-    shown: list[Table | str] = [columns.table(f"{total.sessions} sessions, {total.events:,} events", fires)]
+    shown: list[Table | str] = [columns.table(asked, fires)]
     return [*shown, *([Table("", titles, rows)] if rows else []), *told]
 
 

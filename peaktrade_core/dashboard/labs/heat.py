@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peaktrade_core.dashboard.labs.picture import LabFigure
-from peaktrade_core.show import drawing
+from peaktrade_core.show import drawing, wording
 from peaktrade_core.show.chart import Chart
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class Heat:
             cells.update(
                 {"x": x, "y": y, "z": z, "colorscale": _SIGNED if signed else _RISING, "zmin": low, "zmax": most or 1.0}
             )
-            cells.texttemplate = "%{z:.3g}" if table.size <= LABELLED else ""
+            cells.text = [["" if value is None else wording.minus(f"{value:.3g}") for value in row] for row in z]
+            cells.texttemplate = "%{text}" if table.size <= LABELLED else ""
             frame.update({"x": [str(point[x_name])], "y": [str(point[y_name])]})
             star = {
                 "text": "★",

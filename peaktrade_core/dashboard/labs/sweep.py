@@ -167,7 +167,7 @@ class SweepLab(Bench):
             text = self.told("no_trial") if trial is None else f"#{trial.number}: {trial.error}"
             self._point.value = f"<p>{escape(text)}</p>"
             return
-        sharpe = wording.NOTHING if trial.sharpe is None else f"{trial.sharpe:.3f}"
+        sharpe = wording.figure(trial.sharpe, 3)
         total, region = trial.total_return or 0.0, surface.region(trial)
         pairs = [
             (self.told("trial"), f"#{trial.number}", ""),

@@ -195,15 +195,6 @@ def written(at: datetime, form: str) -> str:
     return at.strftime(FORMS[form])
 
 
-def figures(value: float | None, digits: int | None = None) -> str:
-    """Return a number as exact as people read it: two decimals from 100 on, below that what there is, up to eight."""
-    if value is None:
-        return wording.NOTHING
-    places = digits if digits is not None else 2 if abs(value) >= 100 else 8
-    text = f"{value:,.{places}f}"
-    return (text.rstrip("0").rstrip(".") if digits is None and "." in text else text).replace("-", wording.MINUS)
-
-
 def coded(text: str) -> Markup:
     """Return a text, escaped, with what stands in backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spoken(text)))))  # noqa: S704  (escaped before)
@@ -246,7 +237,7 @@ def _templates() -> jinja2.Environment:
     env.filters["coded"] = coded
     env.filters["spoken"] = spoken
     env.filters["linked"] = linked
-    env.filters["figures"] = figures
+    env.filters["figures"] = wording.figure
     env.filters["times"] = times_of
     env.filters["drawn"] = drawn
     env.filters["sign"] = sign

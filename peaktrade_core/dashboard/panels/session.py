@@ -188,7 +188,7 @@ def _plain(value: object) -> tuple[str, str]:
     if isinstance(value, bool):
         return spoken("yes" if value else "no"), "text"
     if isinstance(value, (int, float)):
-        return f"{value:,.10g}".replace("-", wording.MINUS) if abs(value) < 1e15 else str(value), "number"
+        return wording.minus(f"{value:,.10g}") if abs(value) < 1e15 else str(value), "number"
     if isinstance(value, datetime):
         return f"{wording.moment(value)} UTC", "text"
     if isinstance(value, dict):

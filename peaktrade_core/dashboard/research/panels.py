@@ -112,7 +112,7 @@ def _shaded(heat: HeatMap) -> list[tuple[Any, list[tuple[str, str, bool]]]]:
             shade = min(SHADES, max(1, round(abs(value) / most * SHADES))) if value else 0
             said = f"{100.0 * value:+.1f}" if heat.figure == "total_return" else f"{value:+.3f}"
             side = "up" if value > 0.0 else "down"
-            cells.append((said.replace("-", wording.MINUS), f"{side}{shade}", heat.best == (at, column)))
+            cells.append((wording.minus(said), f"{side}{shade}", heat.best == (at, column)))
         lines.append((heat.rows[at], cells))
     return lines
 

@@ -19,6 +19,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import BAD, GOOD, Cell, Table
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.workspace import Workspace
 
 LOOKED_AT = 200  # of the newest evidence records
@@ -37,7 +38,7 @@ def sessions(workspace: Workspace) -> Found:
 def run_folders(workspace: Workspace) -> Found:
     """Count the runs."""
     found = Views.of(workspace).runs(200)
-    return bool(found), f"{len(found)} runs"
+    return bool(found), many(len(found), "run")
 
 
 @question(

@@ -19,7 +19,7 @@ from peaktrade_core.runs.handbook import Kind, condition, handbook, names_of_err
 from peaktrade_core.runs.questions import of_drawdown
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.wording import moment
+from peaktrade_core.show.wording import figure, moment
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -267,7 +267,9 @@ def _state(facts: SessionFacts) -> ConditionAnswer:
 
 def _flat(facts: SessionFacts) -> ConditionAnswer:
     held = facts.last.position_size if facts.last else 0.0
-    return ConditionAnswer(held == 0.0, f"{held:+g} at the last bar" if facts.last else "no bar was traded")
+    return ConditionAnswer(
+        held == 0.0, f"{figure(held, plus=True)} at the last bar" if facts.last else "no bar was traded"
+    )
 
 
 def _stopped(facts: SessionFacts) -> ConditionAnswer:

@@ -92,9 +92,10 @@ def compared(ranked: Sequence[RankedTrial]) -> Table:
 def _spread(found: Spread) -> str:
     if found.median is None or found.mean is None or found.low is None or found.high is None:
         return ""
-    return (
-        f"{100 * found.median:+.1f} % ({100 * found.low:+.1f} to {100 * found.high:+.1f}), mean {100 * found.mean:+.1f}"
+    median, low, high, mean = (
+        wording.figure(100 * one, 1, plus=True) for one in (found.median, found.low, found.high, found.mean)
     )
+    return f"{median} % ({low} to {high}), mean {mean}"
 
 
 def _word(one: StrategyAnalysis) -> Cell:

@@ -19,6 +19,7 @@ from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files.cleaning import read_clean
 from peaktrade_core.candles.store import stored_folder
 from peaktrade_core.research.forward.book import ForwardBook, ForwardSignal
+from peaktrade_core.show import wording
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -178,4 +179,4 @@ def _said(net: NDArray[np.float64], days: int) -> str:
     if days < LEAST_DAYS:
         return f"too few to say anything: {days} of {LEAST_DAYS} independent days"
     error = float(net.std(ddof=1)) / len(net) ** 0.5
-    return f"mean {100.0 * net.mean():+.3f} % a signal, standard error {100.0 * error:.3f} %"
+    return f"mean {wording.figure(100.0 * net.mean(), 3, plus=True)} % a signal, standard error {100.0 * error:.3f} %"

@@ -33,7 +33,9 @@ def _rests(found: Rests) -> list[Part]:
         return ["No session of these days has ended."]
     told: list[Part] = [found.table()]
     for one in found.with_rest:
-        told.append(f"{one.session_id} has a rest of {one.bps['rest']:+.2f} bps. {one.first}".rstrip())
+        told.append(
+            f"{one.session_id} has a rest of {wording.figure(one.bps['rest'], 2, plus=True)} bps. {one.first}".rstrip()
+        )
         told.append(f"  `peaktrade session diff {one.session_id}`, then `peaktrade session replay {one.session_id}`")
     told += [f"{one.session_id} could not be compared: {one.fault}" for one in found.sessions if one.fault]
     unknown = [one for one in found.sessions if one.unknown]
@@ -95,7 +97,7 @@ def _values(text: str) -> tuple[str, list[float]]:
 
 
 def _bps(value: float | None) -> str:
-    return wording.NOTHING if value is None else f"{value:+.2f}"
+    return wording.figure(value, 2, plus=True)
 
 
 COSTS = Columns[Any](

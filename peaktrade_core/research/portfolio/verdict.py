@@ -14,6 +14,7 @@ from peaktrade_core.research.portfolio.figures import PortfolioCurves, Portfolio
 from peaktrade_core.research.portfolio.prepare import ReadyPortfolio
 from peaktrade_core.research.trials.selection import sharpe
 from peaktrade_core.research.trials.verdict import answer, carried_on, costlier, deflated, enough, stands_costs
+from peaktrade_core.show.wording import figure
 
 MOST_REFUSED = 0.1  # share of all orders, those that close included
 ALIKE = 0.7  # correlation of UTC-day returns
@@ -65,7 +66,7 @@ def _different(figures: PortfolioFigures) -> Check:
     if not pairs:
         return answer("different", question, None, "there are no two sleeves that moved")
     value, who = max(pairs)
-    said = f"largest correlation {value:.2f}, of {who}; at most {ALIKE:g}"
+    said = f"largest correlation {figure(value, 2)}, of {who}; at most {ALIKE:g}"
     return answer("different", question, value <= ALIKE, said, "Keep the better one of them.")
 
 
@@ -76,7 +77,7 @@ def _carried(figures: PortfolioFigures) -> Check:
         return answer("carried", question, None, "it has one sleeve")
     best = max(figures.sleeves, key=lambda one: one.contribution)
     rest = math.fsum(one.contribution for one in figures.sleeves) - best.contribution
-    said = f"{best.name} earned {best.contribution:+,.2f}, all others together {rest:+,.2f}"
+    said = f"{best.name} earned {figure(best.contribution, 2, plus=True)}, all others together {figure(rest, 2, plus=True)}"
     return answer("carried", question, rest > 0.0, said, "It is one strategy with company: judge that one alone.")
 
 
@@ -90,7 +91,7 @@ def _weighted(ready: ReadyPortfolio, seen: PortfolioCurves) -> Check:
     own, other = sharpe(seen.account), sharpe(curves(run_portfolio(ready.parts, equal, first, ready.cache)).account)
     if math.isnan(own) or math.isnan(other):
         return answer("weights", question, None, "there are too few days, or nothing moved")
-    said = f"Sharpe ratio of a day {own:.3f}, with equal weights {other:.3f}"
+    said = f"Sharpe ratio of a day {figure(own, 3)}, with equal weights {figure(other, 3)}"
     return answer("weights", question, own >= other, said, "Take equal weights: they need no estimate.")
 
 

@@ -13,7 +13,7 @@ from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials import selection
 from peaktrade_core.research.trials.spec import GRID, Judge, axes
 from peaktrade_core.research.trials.trial import LEAST_DAYS, DailyEquity, Trial, Tries, day_marks, decided, try_out
-from peaktrade_core.show.wording import beside, many
+from peaktrade_core.show.wording import beside, figure, many
 from peaktrade_core.trading.market import Bars
 
 if TYPE_CHECKING:
@@ -321,7 +321,7 @@ def _plateau(ready: Prepared, trials: Sequence[Trial], best: Trial) -> Check:
     if not values:
         return answer("plateau", question, None, "no neighbour ran with enough round trips")
     middle = float(np.median(values))
-    said = f"median of {len(values)} neighbours {middle:.3f} beside {own:.3f}; at least {least:.0%} of it"
+    said = f"median of {len(values)} neighbours {figure(middle, 3)} beside {figure(own, 3)}; at least {least:.0%} of it"
     return answer("plateau", question, middle >= least * own and own > 0.0, said, "It is a lone point.")
 
 
