@@ -221,3 +221,21 @@ def test_the_heads_of_the_status_and_the_words_of_remarks_are_german(
     heads = [line.split()[0] for line in status_lines(whole(workspace))]
     assert heads == ["Status", "Warum", "Handel", "Risiko", "Alarme", "Läufe"]
     assert [line.partition(" shadow_")[0] for line in remarks(Views.of(workspace).runs())] == ["⊘ BLOCKIERT"]
+
+
+@pytest.mark.parametrize(
+    ("said", "german"),
+    [
+        ("1 record sealed", "1 Eintrag versiegelt"),
+        ("3 records sealed, 1 not finished", "3 Einträge versiegelt, 1 nicht beendet"),
+        ("1 impossible bar", "1 unmögliche Bar"),
+        ("2 impossible bars", "2 unmögliche Bars"),
+        ("open: buy 0.0096, notional 499.93 (o7)", "eröffnet: Kauf 0.0096, Nominalwert 499.93 (o7)"),
+        ("incident INC-20261129-02 mitigated by Ada: held", "Vorfall INC-20261129-02 eingedämmt von Ada: held"),
+        ("1 of 12 answers needs attention", "1 von 12 Antworten braucht Aufmerksamkeit"),
+    ],
+)
+def test_a_count_and_a_word_that_stand_alone_are_german(said: str, german: str) -> None:
+    speak("de")
+    assert spoken(said) == german
+    speak("en")
