@@ -222,7 +222,7 @@ def test_what_was_refused_stays_in_sight_until_a_person_has_seen_it(
     run_shadow(steps=300)
     turned = peaktrade("watch", "--once", "--no-jobs", timeout=90)
     assert (turned.code, turned.stdout.splitlines()[-1]) == (
-        0, "One turn: 1 open alert, 0 messages due; `peaktrade alerts list` shows them."
+        0, "One turn: 1 alert open, 0 messages due; `peaktrade alerts list` shows them."
     )  # fmt: skip
     (row,) = Alerts.of(Workspace(home)).rows()
     assert (row.deliveries, row.refusals, row.untold) == ({"chat": "failed"}, {"chat": "HTTP 400"}, True)

@@ -176,7 +176,7 @@ def test_a_checklist_shows_status_in_word_and_sign_and_the_next_step():
     assert "▲ warn" in page
     assert "Is it &lt;small&gt;?" in page
     assert "<code>peaktrade doctor</code>" in page
-    assert "Result: ▲ warn, 1 of 2 answers need attention" in repr(table)
+    assert "Result: ▲ warn, 1 of 2 answers needs attention" in repr(table)
 
 
 def test_tables_escape_every_text():
