@@ -23,7 +23,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels import PANELS
-from peaktrade_core.dashboard.panels.base import coded, figures
+from peaktrade_core.dashboard.panels.base import coded
 from peaktrade_core.dashboard.panels.charts import event_marks
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -67,7 +67,7 @@ def test_session_charts_hold_every_bar_and_every_fill(workspace: Workspace, run_
     assert [len(column) for column in columns] == [300] * 4
     assert float(columns[0][-1]) == pytest.approx(record.metric("equity_end"))
     assert -float(min(columns[1], key=float)) == pytest.approx(100.0 * (record.metric("max_drawdown") or 0.0))
-    assert f"to {figures(record.metric('equity_end'), 2)} EUR" in html
+    assert f"to {wording.figure(record.metric('equity_end'), 2)} EUR" in html
     assert html.count('role="img"') == 4
 
 
@@ -440,7 +440,7 @@ def test_backticks_become_code_and_markup_stays_text() -> None:
     ],
 )
 def test_figures(value: float | None, digits: int | None, expected: str) -> None:
-    assert figures(value, digits) == expected
+    assert wording.figure(value, digits) == expected
 
 
 def test_commit_is_read_from_a_checkout_a_worktree_and_packed_refs(tmp_path) -> None:  # type: ignore[no-untyped-def]
