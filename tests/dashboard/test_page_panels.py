@@ -350,7 +350,7 @@ def test_a_session_that_halted_itself_says_at_which_limit(workspace: Workspace, 
     record = run_shadow(seed=3, steps=300, strategy="ma_crossover")
     said = text(shown(Workspace(workspace.home), "session", subject=record.session_id))
     assert re.search(
-        r"■ HALTED orders are denied: HALTED \S+ \S+ UTC halt MAX_DRAWDOWN_HALT: 0\.\d\d % against 0\.05 %", said
+        r"■ HALTED orders are denied: HALTED × \d+ \S+ \S+ UTC halt MAX_DRAWDOWN_HALT: 0\.\d\d % against 0\.05 %", said
     )
     events = text(shown(Workspace(workspace.home), "session_events", "event=denial", subject=record.session_id))
     assert "HALTED" in events
