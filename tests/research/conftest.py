@@ -1,20 +1,13 @@
-"""Compiled code is shared by all tests of a run, also by those of other workers."""
+"""What the tests of research share: candles in waves, and a second workspace."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from peaktrade_core.workspace.workspace import Workspace
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "numba"
 
 
 @pytest.fixture
