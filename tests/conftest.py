@@ -115,22 +115,11 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where compiled strategies are kept, by all tests of a run and all its workers."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "numba"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
 @pytest.fixture
-def home(tmp_path: Path, cache: Path) -> Path:
+def home(tmp_path: Path) -> Path:
     """Return a fresh workspace folder with the shipped configuration."""
     folder = tmp_path / "home"
     (folder / "config").mkdir(parents=True)
-    (folder / ".cache").mkdir()
-    (folder / ".cache" / "numba").symlink_to(cache, target_is_directory=True)
     (folder / "config" / "config.toml").write_bytes((REPO / "config" / "config.toml").read_bytes())
     return folder
 

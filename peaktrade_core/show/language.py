@@ -33,9 +33,13 @@ _APART = tuple(
 )  # between texts that stand for themselves
 _JOINED = (*map(re.compile, (r"( · )", r"( — )")), _COLON, *map(re.compile, (r"(, +)", r"( and | or )")))
 _BETWEEN = {" and ": " und ", " or ": " oder "}
+_JOINT = re.compile(r"[:,;] ")
 _TIGHT = re.compile(r"\S*|\d[^;]*|\S+(?:, \S+)+")
+_COUNT = re.compile(r"\D?\d.*")
+_COUNTED = re.compile(r"\{\w*\} [a-z]{2,}s")
 _CODED = re.compile(r"(?s)(\S{0,80}[\d._/]\S{0,80} +)(\S.*)")  # an id or a figure, and what is said of it
 _NAMED = re.compile(r"(?s)([A-Za-z][\w.-]*: )(\S.*)")  # a name of ours, of a rule or a part, and what is said of it
+_LITTLE = 10  # characters of its own up to which a sentence joins single pieces: "{0} on {1}" reaches over no comma
 _MUCH = 25  # characters of its own by which a sentence is known, whatever stands in it
 _LONGEST, _MOST = (
     4000,
@@ -49,12 +53,14 @@ class _Pattern(NamedTuple):
     Attributes:
         pieces: what stands between its holes, which are one fewer; names: of the holes.
         tight: the holes that take a word, a figure or a list only: one word and blanks would fit any sentence that has it.
+        fits: what a tight hole takes; of things that are counted a figure only: who types "odd fills" means no number.
         german: the other language's; weight: how much of the sentence is its own [characters].
     """
 
     pieces: tuple[str, ...]
     names: tuple[str, ...]
     tight: tuple[int, ...]
+    fits: re.Pattern[str]
     german: str
     weight: int
 
@@ -72,7 +78,7 @@ class _Pattern(NamedTuple):
             found.append(text[at:begins])
             at = begins + len(piece)
         found.append(text[at:end])
-        return tuple(found) if all(_TIGHT.fullmatch(found[n]) for n in self.tight) else None
+        return tuple(found) if all(self.fits.fullmatch(found[n]) for n in self.tight) else None
 
 
 class Tongue:
@@ -91,7 +97,9 @@ class Tongue:
         for text, german in entries.items():
             words = _WORD.findall(_HOLE.sub(" ", text))
             if words and _HOLE.search(text):
-                self._patterns[min(words, key=lambda word: (common[word], word))].append(_pattern(text, german))
+                counted = _COUNTED.fullmatch(text) or f"{text}s" in entries
+                fits = _COUNT if counted else _TIGHT
+                self._patterns[min(words, key=lambda word: (common[word], word))].append(_pattern(text, german, fits))
         self.turned: Callable[[str], str] = lru_cache(maxsize=20_000)(self._turned)
         # Both ask each other for pieces of a text, which are shorter.
         self._sure: Callable[[str], str | None] = lru_cache(maxsize=50_000)(self._surely)
@@ -186,7 +194,7 @@ class Tongue:
             for pattern in self._patterns.get(word, ()):
                 if pattern.weight > (best.weight if best else least - 1):
                     match = pattern.match(text)
-                    if match and (loose or all(_stands(one, self._sure(one)) for one in match)):
+                    if match and (loose or self._fits(pattern, match)):
                         best, groups = pattern, match
         if best is None:
             return None
@@ -194,6 +202,13 @@ class Tongue:
         find = self._found if loose else self._sure
         values = {name: find(value) or value for name, value in given.items()}
         return _FILLED.sub(lambda hole: (given if hole[2] else values).get(hole[1], hole[0]), best.german)
+
+    def _fits(self, pattern: _Pattern, filled: Sequence[str]) -> bool:
+        """Return whether everything that fills a sentence is known, and is one piece where the sentence says little."""
+        joins = pattern.weight < _LITTLE and not any(map(_JOINT.search, pattern.pieces))
+        if joins and any(map(_JOINT.search, filled)):
+            return False
+        return all(_stands(one, self._sure(one)) for one in filled)
 
 
 def _stands(text: str, turned: str | None) -> bool:
@@ -208,14 +223,14 @@ def _bare(text: str) -> str:
     return text.strip(" ,;:·—")
 
 
-def _pattern(text: str, german: str) -> _Pattern:
+def _pattern(text: str, german: str, fits: re.Pattern[str]) -> _Pattern:
     pieces = _HOLE.split(text)
     literal, own = pieces[::2], _HOLE.sub("", text)
     tight: list[int] = []
     if len(_WORD.findall(_HOLE.sub(" ", text))) == 1:
         beside = pairwise(literal)
         tight = [n for n, (left, right) in enumerate(beside) if re.search(r"\w ?$", left) or re.match(r" ?\w", right)]
-    return _Pattern(tuple(literal), tuple(pieces[1::2]), tuple(tight), german, len(own))
+    return _Pattern(tuple(literal), tuple(pieces[1::2]), tuple(tight), fits, german, len(own))
 
 
 @cache

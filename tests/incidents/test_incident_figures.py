@@ -76,7 +76,7 @@ def row(raised: int, cleared: int | None = None, taken: int | None = None, sever
     return AlertRow(
         alert_id=f"a{raised}", rule_id="r", key="", severity=severity, run_id=None, symbol=None, message="m",
         state="cleared" if cleared is not None else "raised", raised_at=at[0], changed_at=at[0], severity_at=at[0],
-        cleared_at=at[1], acknowledged_at=at[2],
+        cleared_at=at[1], acknowledged_at=at[2], acknowledged_by=taken and "Ada",
     )  # fmt: skip
 
 

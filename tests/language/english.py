@@ -27,7 +27,7 @@ _NAMES = frozenset(  # codes, kinds, keys and gates, which are the same in each 
     watcher bad script reference begun incidents incident process turns faults findings finding retention presets
     aggressive conservative average expectancy annualised return artefact hour waits gone validated loopback decision
     watched restored reduce resume restart week changes proposed papers written adopted futures warning expected
-    delivered kept
+    delivered kept calm
 """,
     )
 )

@@ -233,6 +233,8 @@ def test_the_heads_of_the_status_and_the_words_of_remarks_are_german(
         ("open: buy 0.0096, notional 499.93 (o7)", "eröffnet: Kauf 0.0096, Nominalwert 499.93 (o7)"),
         ("incident INC-20261129-02 mitigated by Ada: held", "Vorfall INC-20261129-02 eingedämmt von Ada: held"),
         ("1 of 12 answers needs attention", "1 von 12 Antworten braucht Aufmerksamkeit"),
+        ("12 fills", "12 Ausführungen"),
+        ("odd fills", "odd fills"),  # what a person typed is no number of things
     ],
 )
 def test_a_count_and_a_word_that_stand_alone_are_german(said: str, german: str) -> None:

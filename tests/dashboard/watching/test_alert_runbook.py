@@ -125,7 +125,7 @@ def test_the_rules_are_asked_only_when_wanted_and_once(
     runbook = handling()
     runbook.evaluate()
     assert Alerts.of(runbook.workspace).rows("raised") == []
-    assert "1 alerts open, 1 of them critical" in repr(handling(evaluate=True).evaluate())
+    assert "1 alert open, 1 of them critical" in repr(handling(evaluate=True).evaluate())
 
 
 def test_rules_that_cannot_be_read_are_told_in_words(home: Path, handling: Begin) -> None:
