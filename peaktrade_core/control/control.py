@@ -18,7 +18,7 @@ from peaktrade_core.base.question import FAIL, PASS, WORDS, Check
 from peaktrade_core.control.gates import GATE_WORDS, GateResult, gate_results
 from peaktrade_core.control.layers import ESCALATE, FIX, LAYERS, MONITOR
 from peaktrade_core.control.routine import TOLD, evidence_today, routine
-from peaktrade_core.control.status import Whole, status_lines, whole
+from peaktrade_core.control.status import Whole, entry, status_lines, whole
 from peaktrade_core.reports.activity import Activity, ActivityFeed
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.by_hand import BY_HAND, countersignatures
@@ -174,26 +174,21 @@ def operator_output(found: ControlCenter) -> str:
     ]
     told = [
         f"Operator output {both(status.as_of)}",
-        _entry("Time window", f"{utc(datetime.fromisoformat(found.since))} until now"),
+        entry("Time window", f"{utc(datetime.fromisoformat(found.since))} until now"),
         f"{first}; decision: {found.decision}",
         *lines,
-        _entry("Layers", " · ".join(f"{one.code} {WORDS[one.status]}" for one in status.layers)),
+        entry("Layers", " · ".join(f"{one.code} {WORDS[one.status]}" for one in status.layers)),
         *(f"  - {one.code} {one.name}: {one.decision}" for one in status.layers if one.decision != MONITOR),
-        *(_entry("Decided", one.told) for one in found.decided),
-        _entry("Gates", " · ".join(f"{one.gate} {GATE_WORDS[one.status]}" for one in found.gates)),
-        _entry("New evidence", found.fault or (new if found.evidence else "no")),
-        _entry("Routine", f"{len(due)} of {len(found.routine)} open" if due else "all done"),
+        *(entry("Decided", one.told) for one in found.decided),
+        entry("Gates", " · ".join(f"{one.gate} {GATE_WORDS[one.status]}" for one in found.gates)),
+        entry("New evidence", found.fault or (new if found.evidence else "no")),
+        entry("Routine", f"{len(due)} of {len(found.routine)} open" if due else "all done"),
         *(f"  - {line}" for line in due),
         *(line for one in found.deviations for line in _lines(one)),
         *([f"Written down {', '.join(found.unwritten)}: not yet; `peaktrade ops note`"] if found.unwritten else []),
-        *(_entry("Note", f"{utc(one.at)} {spoken(one.text)}") for one in found.written),
+        *(entry("Note", f"{utc(one.at)} {spoken(one.text)}") for one in found.written),
     ]
     return "\n".join(told)
-
-
-def _entry(label: str, text: str) -> str:
-    """Return a line of the output: its label in the language read here, and beside it what is said."""
-    return f"{spoken(label):<12} {spoken(text)}"
 
 
 def _lines(one: Deviation) -> list[str]:

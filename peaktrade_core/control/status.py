@@ -218,7 +218,12 @@ def _runs(workspace: Workspace, found: Sequence[Check]) -> Runs:
 def status_lines(found: Whole) -> list[str]:
     """Return the whole and its parts as lines of a terminal."""
     return [
-        f"{'Status':<12} {found.word}",
-        f"{spoken('Why'):<12} {found.why}",
-        *(f"{spoken(part.name.capitalize()):<12} {spoken(part.word)}: {part.why}" for part in found.parts),
+        entry("Status", found.word),
+        entry("Why", found.why),
+        *(entry(part.name.capitalize(), part.word, part.why) for part in found.parts),
     ]
+
+
+def entry(label: str, *said: str) -> str:
+    """Return a line of a terminal: its label, and beside it what is said, each in the language read here."""
+    return f"{spoken(label):<12} {': '.join(map(spoken, said))}"

@@ -68,7 +68,7 @@ TITLES = {
     "Chart",
     "Curve",
     "spoken",
-    "_entry",
+    "entry",
     "table",
     "check_table",
     "statistics_table",

@@ -35,8 +35,8 @@ from peaktrade_core.research.trials.spec import (
     read_sweep,
 )
 from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
-from peaktrade_core.research.trials.trial import Tries, day_marks, decided
-from peaktrade_core.research.trials.verdict import deflated, enough, metric, shuffled, told, windows
+from peaktrade_core.research.trials.trial import Trial, Tries, day_marks, decided
+from peaktrade_core.research.trials.verdict import _too_little, deflated, enough, metric, shuffled, told, windows
 from peaktrade_core.session.identity import decision_id
 from peaktrade_core.show.wording import beside
 from peaktrade_core.trading.market import Bars
@@ -408,6 +408,11 @@ def test_a_sweep_without_a_best_trial_says_how_far_the_nearest_is(
     days = "112 days"  # with bars, of the 2,880 hours less 200 to warm up
     assert check.evidence == f"no trial has more than {most} round trips and {days}; at least 10000 and 60 are needed"
     assert "more candles" in check.next_step
+
+
+def test_trials_none_of_which_could_run_say_why() -> None:
+    check = _too_little([Trial(number=0, params={}, error="need fast < slow")], Judge())
+    assert (check.status, check.evidence) == ("fail", "no trial could run: need fast < slow")
 
 
 def test_days_that_do_not_differ_are_never_enough_and_no_nan_is_told() -> None:
