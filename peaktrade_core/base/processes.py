@@ -12,9 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -110,6 +112,23 @@ def spawn(command: Sequence[str], *, folder: Path, console: Path) -> subprocess.
             )
     except OSError as error:
         raise EnvironmentFault(f"cannot start {command[0]}: {why(error)} ({console})") from error
+
+
+@contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C inside the block: it raises KeyboardInterrupt (main thread only, elsewhere nothing changes)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Note(msgspec.Struct, frozen=True, kw_only=True):

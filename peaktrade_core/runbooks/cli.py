@@ -115,6 +115,8 @@ def lab(
     """
     from peaktrade_core.runbooks.notebooks.lab import START, copy_of, fill_in, open_lab
 
+    if name.startswith("-"):  # no runbook was named: what was taken for its name is JupyterLab's
+        name, jupyter = START, (name, *jupyter)
     path = copy_of(name, dict(texts_of(params)), workspace)
     if name == START:
         fill_in(path, workspace)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from nbformat.sign import NotebookNotary
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, NotebookError, UnknownNameError
 from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.cli import cli
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.runbooks import pickers
 from peaktrade_core.runbooks.form import ParametersForm, form
 from peaktrade_core.runbooks.notebooks import lab
-from peaktrade_core.runbooks.notebooks.lab import START, copy_of, lab_command, lab_environment
+from peaktrade_core.runbooks.notebooks.lab import START, copy_of, lab_command, lab_environment, open_lab
 from peaktrade_core.runbooks.notebooks.parameters import declared, with_values
 from peaktrade_core.runbooks.pickers import PICKERS, suggested
 from peaktrade_core.runbooks.runbooks import list_runbooks
@@ -119,6 +123,44 @@ def test_jupyterlab_gets_the_workspace_and_asks_nobody(workspace: Workspace, mon
     settings = json.loads(Path(ours, "labconfig", "default_setting_overrides.json").read_text())
     assert settings["@jupyterlab/apputils-extension:notification"] == {"checkForUpdates": False, "fetchNews": "false"}
     assert theirs == "/theirs"
+
+
+_ENDS_WHEN_ASKED = """
+import os, pathlib, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+os.kill(os.getppid(), signal.SIGTERM)
+signal.sigwait([signal.SIGTERM])
+pathlib.Path(sys.argv[1]).write_text("ended")
+"""
+
+
+def test_a_jupyterlab_ends_with_the_command_that_started_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def raised(*_: object) -> None:
+        raise SystemExit
+
+    ended = tmp_path / "ended"
+    monkeypatch.setattr(lab, "lab_command", lambda *_: [sys.executable, "-c", _ENDS_WHEN_ASKED, str(ended)])
+    before = signal.signal(signal.SIGTERM, raised)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            open_lab(copy_of(START, {}, workspace), workspace)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.read_text() == "ended"
+
+
+@pytest.mark.parametrize("name", [(), ("kill_switch",)])
+def test_options_after_two_dashes_are_jupyterlabs_with_and_without_a_name(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, name: tuple[str, ...]
+) -> None:
+    opened: list[tuple[str, tuple[str, ...]]] = []
+    monkeypatch.setattr(lab, "fill_in", lambda *_: None)
+    monkeypatch.setattr(lab, "open_lab", lambda path, _, options: opened.append((path.stem, tuple(options))) or 0)
+    CliRunner().invoke(cli, ["lab", "--home", str(workspace.home), *name, "--", "--port", "9999"])
+    [(stem, options)] = opened
+    assert (stem.endswith(name[0] if name else START), options) == (True, ("--port", "9999"))
 
 
 def test_every_picker_is_there_and_reads_an_empty_workspace(workspace: Workspace) -> None:

@@ -10,17 +10,14 @@ from __future__ import annotations
 import html
 import os
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from inspect import unwrap
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,6 +33,7 @@ from papermill.parameterize import parameterize_notebook
 
 from peaktrade_core.base.errors import NotebookError
 from peaktrade_core.base.files import write_plain
+from peaktrade_core.base.processes import termination_interrupts
 from peaktrade_core.runbooks.notebooks.parameters import check_injected
 from peaktrade_core.show.language import spoken, spoken_paragraphs
 from peaktrade_core.warm.owner import present_nursery
@@ -131,7 +129,7 @@ class _Engine(Engine):  # type: ignore[misc]
         client.km = _OwnKernel(connection_file=connection, transport=_transport(), client_factory=WarmClient)
         client.owns_km = True
         try:
-            with _termination_interrupts():
+            with termination_interrupts():
                 client.execute(env=_environment(limits.home), cwd=str(limits.home))
         except BaseException as fault:  # also Ctrl-C and whatever else: the notebook must say how it ended
             _note(nb_man.nb, _sentence(fault, limits.timeout_s), fault)
@@ -203,23 +201,6 @@ def _environment(home: Path) -> dict[str, str]:
 def _transport() -> str:
     """Return how to talk to the kernel: Unix sockets, which nobody else can reach, where there are any."""
     return "tcp" if sys.platform == "win32" else "ipc"
-
-
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C inside the block, so that it ends with a verdict too (main thread only)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _sentence(fault: BaseException, timeout_s: float) -> str:

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 from peaktrade_core.base.errors import EnvironmentFault, NotebookError, UnknownNameError, why
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.processes import termination_interrupts
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.notebooks.parameters import with_values
 from peaktrade_core.runbooks.runbooks import find_runbook
@@ -162,6 +163,8 @@ def _write(notebook: Any, folder: Path, stem: str, *, trusted: bool) -> Path:
 def open_lab(path: Path, workspace: Workspace, options: Sequence[str] = ()) -> int:
     """Open a copy in the JupyterLab that runs for this workspace, or start one, and return the exit code.
 
+    One that is started here ends with this process: Ctrl-C and SIGTERM end it, and its kernels, before they end us.
+
     Args:
         path: of the copy; workspace: the one it is in.
         options: further ones for JupyterLab itself.
@@ -172,7 +175,16 @@ def open_lab(path: Path, workspace: Workspace, options: Sequence[str] = ()) -> i
         webbrowser.open(f"{server['url']}doc/tree/{where}{token}")
         return 0
     command = lab_command(path, workspace, options)
-    return subprocess.call(command, env=lab_environment(workspace))  # noqa: S603  (ours, no shell)
+    with termination_interrupts(), subprocess.Popen(command, env=lab_environment(workspace)) as lab:  # noqa: S603  (ours, no shell)
+        try:
+            return lab.wait()
+        except KeyboardInterrupt:
+            lab.terminate()
+            try:
+                lab.wait()  # it ends its kernels first
+            finally:
+                lab.kill()  # one that was asked twice
+            raise
 
 
 def lab_command(path: Path, workspace: Workspace, options: Sequence[str] = ()) -> list[str]:
