@@ -124,6 +124,22 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where compiled strategies are kept, by all tests of a run and all its workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "numba"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def compiled(home: Path, cache: Path) -> None:
+    """Let the workspace's compiled strategies be those of all tests of a run: compiling one takes seconds."""
+    (home / ".cache").mkdir()
+    (home / ".cache" / "numba").symlink_to(cache, target_is_directory=True)
+
+
 @pytest.fixture
 def workspace(home: Path) -> Workspace:
     """Return the fresh workspace."""
@@ -207,7 +223,7 @@ def peaktrade(home: Path) -> Callable[..., Ended]:
     return run
 
 
-def until(true: Callable[[], Any], seconds: float = 40.0) -> Any:
+def until(true: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait for something that another thread or process does, and return it."""
     end = time.monotonic() + seconds
     while not (found := true()):

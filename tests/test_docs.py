@@ -24,6 +24,7 @@ def test_the_table_of_replacements_is_found() -> None:
     assert len(REPLACEMENTS) >= 8
 
 
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("command", REPLACEMENTS)
 def test_replacement_of_a_seed_command_runs(command: str, peaktrade, tmp_path: Path) -> None:
     words = shlex.split(command.replace("DIR", str(tmp_path / "out")))[1:]

@@ -162,4 +162,4 @@ def test_the_dashboard_serves_pages_and_figures(run: Callable[..., Any]) -> None
             assert b"</html>" in answer.read()
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(60)

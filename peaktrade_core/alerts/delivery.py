@@ -80,20 +80,21 @@ class Dispatcher:
 
     def offer(
         self, due: Mapping[tuple[int, str], Notification], sent: Mapping[tuple[int, str], int] | None = None
-    ) -> None:
-        """Take over what is due and was not taken over before; what nobody can deliver has failed.
+    ) -> int:
+        """Take over what is due and was not taken over before, and return how much; what nobody can deliver has failed.
 
         Args:
             due: by (number, channel); sent: how often some of it was sent without an answer.
         """
-        gone = []
+        gone, new = [], 0
         for (seq, name), note in due.items():
             if name in self._workers:
-                self._workers[name].offer(note, (sent or {}).get((seq, name), 0))
+                new += self._workers[name].offer(note, (sent or {}).get((seq, name), 0))
             else:
                 gone.append(DeliveryResult(seq, name, FAILED, "the channel is no longer configured", 0))
         if gone:
             self._done(gone)
+        return new
 
     def idle(self) -> bool:
         """Return whether nothing is under way."""
@@ -136,13 +137,14 @@ class _Worker(threading.Thread):
         """Whether something is under way."""
         return len(self._taken_over) > self._ended
 
-    def offer(self, note: Notification, sent: int) -> None:
-        """Take a notification once, and once more for each time that it was ``sent`` without an answer."""
-        if (note.seq, sent) not in self._taken_over:
+    def offer(self, note: Notification, sent: int) -> bool:
+        """Take a notification once, and once more for each time it was ``sent`` without an answer; return whether it is new."""
+        if new := (note.seq, sent) not in self._taken_over:
             self._taken_over.add((note.seq, sent))
             self._queue.put(_Waiting(note, sent))
         if not self.is_alive() and not self.stop.is_set():
             self.start()
+        return new
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the end of the thread if it ever began."""
@@ -287,7 +289,7 @@ class Deliveries:
         return self._record.book()
 
     def offer(self) -> int:
-        """Hand over what is due and return how much that is; what may have arrived waits for its time."""
+        """Hand over what is due and return how much of it is new; what may have arrived waits for its time."""
         book, now = self.book(), self._clock.now()
         due, sent = {}, {}
         for (seq, channel), note in book.due.items():
@@ -296,8 +298,7 @@ class Deliveries:
                 first = self._record.first_number(seq)
                 due[first, channel] = msgspec.structs.replace(note, seq=first)
                 sent[first, channel] = times
-        self._dispatcher.offer(due, sent)
-        return len(book.due)
+        return self._dispatcher.offer(due, sent)
 
     def wait(self, seconds: float) -> int:
         """Wait until everything is delivered, no longer than ``seconds``; return what is still due."""

@@ -237,4 +237,4 @@ def test_a_daily_loss_pulls_the_switch_for_the_account_s_sessions(home: Path, st
     (row,) = [row for row in Alerts.of(Workspace(home)).rows() if row.rule_id == "loss"]
     assert row.key == "shadow.EUR"
     run.terminate()
-    run.wait(30)
+    run.wait(60)

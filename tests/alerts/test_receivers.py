@@ -173,7 +173,7 @@ def test_of_two_chats_the_one_that_has_it_is_not_told_again(chat: Chat, monkeypa
     monkeypatch.setattr(chat, "take", take)
     desk = Desk(monkeypatch, TELEGRAM.format(chats="12345/67890"))
     desk.offer(note(1))
-    until(lambda: desk.results, 15)
+    until(lambda: desk.results)
     desk.dispatcher.close()
     assert [result.outcome for result in desk.results] == ["delivered"]
     assert taken == ["67890"], "the first chat took it at once (the 200 above), only the second one was asked again"
@@ -198,7 +198,7 @@ def test_a_receiver_that_fails_at_the_text_again_and_again_is_told_in_short(
     monkeypatch.setattr("peaktrade_core.alerts.delivery.LONGEST_WAIT_S", 0.05)
     desk = Desk(monkeypatch, chat.hook)
     desk.offer(note(1))
-    until(lambda: desk.results, 20)
+    until(lambda: desk.results)
     desk.dispatcher.close()
     assert (desk.results[0].outcome, desk.results[0].reason) == ("delivered", "told in short")
 

@@ -33,7 +33,7 @@ def served_lab(path: Path, workspace: Workspace) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(60)
 
 
 def go(page: Page, address: str) -> None:

@@ -134,7 +134,7 @@ def served(home: Path) -> Iterator[str]:
     finally:
         for one in (server, *beside):
             one.terminate()
-            one.wait(30)
+            one.wait(60)
 
 
 def keep(page: Page, name: str) -> None:

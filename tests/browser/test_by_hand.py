@@ -126,7 +126,7 @@ def test_two_alerts_of_one_run_are_both_there_after_a_refresh(watched: Watched, 
     whole = shown.count()
     as_of = page.locator("[data-panel=todo] .of").get_attribute("datetime")
     for _ in range(2):
-        expect(page.locator("[data-panel=todo] .of")).not_to_have_attribute("datetime", str(as_of), timeout=10_000)
+        expect(page.locator("[data-panel=todo] .of")).not_to_have_attribute("datetime", str(as_of))
         as_of = page.locator("[data-panel=todo] .of").get_attribute("datetime")
     assert shown.count() == whole
     expect(page.locator("[data-panel=todo]")).to_contain_text("odd in way 1")
@@ -155,7 +155,7 @@ def test_what_is_moved_in_a_lab_stands_in_its_address_and_outlives_a_reload(
     expect(slider).to_be_visible(timeout=60_000)
     slider.focus()
     page.keyboard.press("ArrowLeft")
-    page.wait_for_url(f"**?session={session_id}&max_order_notional=*", timeout=30_000)
+    page.wait_for_url(f"**?session={session_id}&max_order_notional=*")
     moved = page.locator(".widget-readout").first.inner_text()
     page.reload()
     expect(page.locator(".widget-readout").first).to_have_text(moved, timeout=60_000)

@@ -166,9 +166,8 @@ def test_hidden_page_pauses(watched: Watched, dashboard: Dashboard) -> None:
     before = len(watched.requests)
     page.wait_for_timeout(2500)
     assert len(watched.requests) == before
-    page.evaluate(f"{hide} document.dispatchEvent(new Event('visibilitychange')); }}", False)
-    page.wait_for_timeout(500)
-    assert len(watched.requests) > before
+    with page.expect_request("**/api/panels*"):
+        page.evaluate(f"{hide} document.dispatchEvent(new Event('visibilitychange')); }}", False)
 
 
 def test_dead_server_is_said_loudly_and_stops_clean(browser: Browser, workspace: Workspace) -> None:
@@ -177,11 +176,9 @@ def test_dead_server_is_said_loudly_and_stops_clean(browser: Browser, workspace:
     watched = Watched(browser)
     page = watched.open(dashboard.url)
     expect(page.get_by_role("alert")).to_be_hidden()
-    code, seconds = dashboard.stop()
-    assert code == 0
-    assert seconds < 5
-    expect(page.get_by_role("alert")).to_contain_text("The dashboard's server does not answer.", timeout=5000)
+    assert dashboard.stop() == 0
+    expect(page.get_by_role("alert")).to_contain_text("The dashboard's server does not answer.")
     expect(page.get_by_role("alert")).to_contain_text("UTC")
     expect(page.locator("[data-panel=snapshot]")).to_be_visible()
-    expect(page.locator("#age")).to_have_class("age stale", timeout=15_000)
+    expect(page.locator("#age")).to_have_class("age stale")
     watched.context.close()

@@ -24,6 +24,7 @@ from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 
 pytestmark = pytest.mark.browser
 
@@ -245,16 +246,11 @@ def running(history: Workspace) -> Iterator[str]:
     command = [*CLI, "session", "run", "--home", str(history.home), "--pace", "600", "--steps", "5000"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(400):
-            found = [row.run_id for row in Views.of(history).runs() if row.run_id not in known and (row.step or 0) > 5]
-            if found:
-                break
-            process.poll()
-            subprocess.run([sys.executable, "-c", "import time; time.sleep(0.02)"], check=True)
-        yield found[0]
+        runs = Views.of(history).runs
+        yield until(lambda: [row.run_id for row in runs() if row.run_id not in known and (row.step or 0) > 5])[0]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def test_running_session_refreshes_and_keeps_zoom_scroll_details_and_selection(
@@ -271,7 +267,7 @@ def test_running_session_refreshes_and_keeps_zoom_scroll_details_and_selection(
     top = "document.querySelector('.plots').getBoundingClientRect().top"
     page.evaluate(select)
     read = page.evaluate(top)
-    expect(steps).not_to_have_text(before, timeout=8000)
+    expect(steps).not_to_have_text(before)
     expect(page.locator(".plots")).to_contain_class("zoomed")
     assert page.evaluate(top) == pytest.approx(
         read, abs=1
@@ -368,7 +364,7 @@ def test_wall_fits_its_screen_and_shows_everything_in_turn(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     causes = page.locator(".sides li")
     first = causes.first.get_attribute("data-key")
-    expect(causes.first).not_to_have_attribute("data-key", str(first), timeout=15_000)
+    expect(causes.first).not_to_have_attribute("data-key", str(first))
     assert page.evaluate("document.documentElement.scrollHeight") <= height
     expect(page).to_have_title(re.compile("^◆ "))
     expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/static/favicon_fail.svg")

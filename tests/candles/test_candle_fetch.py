@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from peaktrade_core.trading.market import Bar
 from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.venue.dialects import DIALECTS
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME
+from tests.conftest import until
 
 FIRST = 1767225600.0  # 2026-01-01, the market's first bar
 NOON = FIRST + 720 * 60
@@ -208,9 +208,7 @@ def test_a_killed_download_goes_on_and_ends_with_the_same_bytes(
     env = {**os.environ, HOME: str(home), **late}
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         reported = [process.stderr.readline() for _ in range(2)]
-        deadline = time.monotonic() + 30.0
-        while not any(request.fault == "hang" for request in venue.requests) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: any(request.fault == "hang" for request in venue.requests))
         process.kill()
     assert reported[-1] == "  600 new bars up to 2026-01-01 10:00\n"
     venue.faults.clear()

@@ -112,6 +112,7 @@ def test_names_that_lead_elsewhere_are_refused(store: CandleStore, series: Serie
         store.folder(series)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_a_backtest_takes_a_folder_of_the_store_as_candles(
     store: CandleStore, minutes: list[Bar], peaktrade: Callable[..., object]
 ) -> None:

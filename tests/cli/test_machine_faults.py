@@ -84,6 +84,7 @@ def test_a_stream_that_is_closed_full_or_left_changes_no_exit_code(
         assert Views.of(workspace).latest().status == "completed"
 
 
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("command", ["session run", "backtest"])
 def test_what_a_strategy_prints_is_no_result(home: Path, command: str) -> None:
     (home / "noisy.py").write_text(NOISY if command == "session run" else NOISY.replace('print("a bar")', "pass"))

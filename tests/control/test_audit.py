@@ -76,7 +76,7 @@ def test_an_aborted_session_is_entered_too(workspace: Workspace, start: Callable
     while not any(path.stat().st_size for path in workspace.runs.glob("*/events.jsonl")):
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert [row.status for row in Views.of(workspace).rows()] == ["aborted"]
     assert status_of(workspace) == ("pass", "1 records as they were entered")
 

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
-from tests.conftest import command, environment
+from tests.conftest import command, environment, until
 
 Command = Callable[..., Any]
 
@@ -80,9 +79,7 @@ def test_backups_hold_together_while_sessions_start_and_end(
     ]
     slow = start("session", "run", "--pace", "60", "--steps", "5000")
     try:
-        until = time.monotonic() + 60.0
-        while Registry.of(workspace).count(Query(status="completed")) < 5 and time.monotonic() < until:
-            time.sleep(0.05)
+        until(lambda: Registry.of(workspace).count(Query(status="completed")) >= 5)
         for n in range(5):
             path = Path(make_backup(workspace, tmp_path / f"backups{n}", "Ada").path)
             assert wrong(prove(workspace, path)) == []

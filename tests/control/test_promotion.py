@@ -33,6 +33,9 @@ def statuses(checks: list[Check]) -> dict[str, str]:
     return {one.id: one.status for one in checks}
 
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
+
 @pytest.fixture
 def candles_of_days(candles: Callable[[str], Path]) -> str:
     return str(candles("kraken_BTC-EUR_1d_20180727-20200714"))

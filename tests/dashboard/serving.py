@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,16 +114,14 @@ class Dashboard:
         children = psutil.Process(self.process.pid).children(recursive=True)
         return [child for child in children if _is_kernel(child)]
 
-    def stop(self, number: int = signal.SIGINT) -> tuple[int, float]:
-        """Send a signal; return the exit code and how long it took [s]."""
-        begun = time.monotonic()
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal and return the exit code."""
         self.process.send_signal(number)
         try:
-            code = self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        return code, time.monotonic() - begun
 
 
 def _is_kernel(process: psutil.Process) -> bool:

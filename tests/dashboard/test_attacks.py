@@ -187,7 +187,7 @@ def test_websocket_needs_our_origin_and_the_framed_protocol(odd: Dashboard, kern
     async def talk() -> int:
         wire = await connect(url, own, [PROTOCOL])
         await wire.write_message((2**60).to_bytes(8, "little") + b"x" * 8, binary=True)
-        while await asyncio.wait_for(wire.read_message(), 10) is not None:
+        while await asyncio.wait_for(wire.read_message(), 60) is not None:
             pass
         return int(wire.close_code or 0)
 
@@ -231,7 +231,7 @@ def test_websocket_passes_no_code_on(odd: Dashboard, kernel: str, tmp_path) -> N
         await wire.write_message(message("kernel_info_request", {}), binary=True)
         seen: list[str] = []
         while not any("kernel_info_reply" in text for text in seen):
-            seen.append(str(await asyncio.wait_for(wire.read_message(), 10)))
+            seen.append(str(await asyncio.wait_for(wire.read_message(), 60)))
         wire.close()
         return seen
 

@@ -175,14 +175,14 @@ def test_a_viewer_who_answers_keeps_the_connection_and_the_kernel(labs: Dashboar
             with contextlib.suppress(TimeoutError):
                 assert await asyncio.wait_for(wire.read_message(), left) is not None
         await wire.write_message(message("comm_info_request", {}), binary=True)
-        said = str(await asyncio.wait_for(wire.read_message(), 10))
+        said = str(await asyncio.wait_for(wire.read_message(), 60))
         wire.close()
         return said
 
     async def sleep() -> None:
         wire = await connect(url, labs.url.rstrip("/"), [PROTOCOL])
         wire.protocol.write_ping = wire.protocol._write_frame = lambda *_, **__: None  # answers nothing any more
-        while await asyncio.wait_for(wire.read_message(), 10) is not None:
+        while await asyncio.wait_for(wire.read_message(), 60) is not None:
             pass
 
     assert "comm_info" in asyncio.run(watch())

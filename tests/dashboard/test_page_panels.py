@@ -41,6 +41,7 @@ from peaktrade_core.show.language import tongue
 from peaktrade_core.trading.events import Denial, Fill, Gap, Halt, State
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 
 Shadow = Callable[..., SessionRecord]
 
@@ -225,12 +226,7 @@ def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_s
 
 def _wait(workspace: Workspace, state: str) -> str:
     """Return the id of a run in that state that has worked off a bar, as soon as there is one."""
-    for _ in range(200):
-        for row in Views.of(workspace).runs():
-            if row.state == state and row.step:
-                return row.run_id
-        time.sleep(0.05)
-    pytest.fail(f"no run was {state} within 10 s")
+    return str(until(lambda: [row for row in Views.of(workspace).runs() if row.state == state and row.step])[0].run_id)
 
 
 def raise_alert(workspace: Workspace, alert_id: str, severity: str, message: str, run_id: str | None = None) -> None:

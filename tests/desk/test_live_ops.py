@@ -30,6 +30,7 @@ from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.venue.credentials import variables_of
 from peaktrade_core.venue.orders import venue_orders
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 
 ACTIVE = TradingState(scope=GLOBAL.text)
 RunShadow = Callable[..., SessionRecord]
@@ -109,10 +110,7 @@ def test_a_running_session_is_in_the_portfolio_and_in_the_status_report(
     workspace: Workspace, start: Callable[..., Any], peaktrade: Command
 ) -> None:
     start("session", "run", "--steps", 100_000, "--pace", 600, "--strategy", "donchian_breakout", "--seed", 7)
-    deadline = time.monotonic() + 20
-    while not any(run.state == "running" and run.step for run in Views.of(workspace).runs()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: any(run.state == "running" and run.step for run in Views.of(workspace).runs()))
     said = json.loads(peaktrade("ops", "portfolio", "--json").stdout)
     assert [(p["symbol"], p["sessions"]) for p in said["positions"]] == [("BTC/EUR", 1)]
     report = peaktrade("report", "status", "--stdout").stdout

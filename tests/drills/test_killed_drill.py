@@ -91,7 +91,7 @@ def test_a_killed_drill_is_aborted_with_all_that_was_done_and_nothing_lingers(
     assert [(one.what, one.by) for one in closed.actions] == [("reduce", "Anna")]
     assert closed.ended_at is not None
     assert not folder.alive()
-    until(lambda: not exists(owner), 10.0)  # it let go of its folder; the rest of its end takes a moment
+    until(lambda: not exists(owner))  # it let go of its folder; the rest of its end takes a moment
     assert Views.of(site).record(drill.session_id).status != "started"
     assert folder.journal.is_file()
 

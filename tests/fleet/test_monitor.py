@@ -154,7 +154,7 @@ def test_follow_ends_with_its_run_or_with_ctrl_c(workspace: Workspace, launch: C
     stopped = start("monitor", "follow", run_id, "--refresh-interval", 0.2)
     assert stopped.stdout.readline()
     stopped.send_signal(signal.SIGINT)
-    assert stopped.wait(10) == 130
+    assert stopped.wait(60) == 130
     watching = start("fleet", "tail", run_id, "--follow", "--json", "--limit", 3)
     first = json.loads(watching.stdout.readline())
     list(Fleet.of(workspace).stop([Views.of(workspace).run(run_id)], by="kim", reason="test"))
@@ -175,7 +175,7 @@ def test_in_a_terminal_what_was_filled_and_denied_stays_in_sight(run_shadow: Cal
         with contextlib.suppress(OSError):  # the other end is closed when it ended
             while data := os.read(master, 1 << 16):
                 told += data
-        assert running.wait(30) == 0
+        assert running.wait(60) == 0
     os.close(master)
     assert b"denial" in told
     assert b"Step " not in told

@@ -160,12 +160,12 @@ def test_an_account_that_is_held_for_long_lets_nothing_through(tmp_path: Path, a
 
     def hold(_: list[Share]) -> tuple[None, None]:
         held.set()
-        free.wait(20.0)
+        free.wait(60)
         return None, None
 
     thread = threading.Thread(target=lambda: file_of(tmp_path).change("holder", "shadow.EUR", hold))
     thread.start()
-    held.wait(20.0)
+    held.wait(60)
     assert code(seat.reserve(order(2.0), 1.0)) == "ACCOUNT_UNAVAILABLE"
     assert code(seat.reserve(order(1.0), 1.0)) == "ACCOUNT_UNAVAILABLE"  # nothing it knew before counts
     free.set()
@@ -237,7 +237,7 @@ def test_two_sessions_at_once_share_their_limits_and_agree_with_their_records(
             break
     stop.request("enough")
     for thread in threads:
-        thread.join(20.0)
+        thread.join(60)
     records = [Views.of(workspace).record(record.session_id) for record in done]
     denials = [e for r in records for e in Views.of(workspace).events(r.session_id) if type(e) is Denial]
     assert {denial.code for denial in denials} == {"MAX_SYMBOL_EXPOSURE"}

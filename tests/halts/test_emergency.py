@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.events import End, Order, Start
 from peaktrade_core.workspace.workspace import HOME, Workspace
 from tests.alerts.conftest import Receiver
-from tests.conftest import Ended, command, environment
+from tests.conftest import Ended, command, environment, until
 
 SCOPE = "shadow.ma_crossover.BTC/EUR"
 TYPED = {
@@ -147,7 +146,7 @@ def test_without_a_readable_configuration_everything_can_be_stopped(
         assert typed(home, *args).code == (1 if args[1] == "status" else 2)
     stopped = typed(home, "fleet", "stop", run_id, "--by", "Ada", "--reason", "news")
     assert (stopped.code, "Run stopped" in stopped.stdout) == (0, True), stopped.stderr
-    assert process.wait(10.0) in (130, -signal.SIGTERM)  # the reminder may meet it at its last line
+    assert process.wait(60) in (130, -signal.SIGTERM)  # the reminder may meet it at its last line
 
 
 def test_a_workspace_is_found_from_within_without_its_configuration(home: Path) -> None:
@@ -170,13 +169,9 @@ def running(home: Path, start: Callable[..., Any], *options: object) -> tuple[An
     """Start a session that goes on for long, and return its process and its id once it trades."""
     before = {row.run_id for row in Views.of(Workspace(home)).runs()}
     process = start("session", "run", "--steps", 90_000, "--timeframe", "1s", "--pace", 20, *options)
-    until = time.monotonic() + 30.0
-    while time.monotonic() < until:
-        rows = [row for row in Views.of(Workspace(home)).runs() if row.alive and row.step and row.run_id not in before]
-        if rows:
-            return process, rows[0].run_id
-        time.sleep(0.05)
-    raise AssertionError("it did not start")
+    runs = Views.of(Workspace(home)).runs
+    begun = until(lambda: [row.run_id for row in runs() if row.alive and row.step and row.run_id not in before])
+    return process, begun[0]
 
 
 @pytest.fixture
@@ -204,7 +199,7 @@ def test_a_switch_that_cannot_be_written_is_said_not_to_be_engaged_and_is_told_a
     (told,) = [one for one in hook.received if "could NOT be set to NO_ORDERS" in one["title"]]
     assert "Ada: odd fills" in told["message"]
     assert TradingStates.of(Workspace(home)).read(GLOBAL).state == "ACTIVE"
-    assert (process.wait(10.0), watcher.wait(10.0)) == (130, 0)
+    assert (process.wait(60), watcher.wait(60)) == (130, 0)
     record = Views.of(Workspace(home)).record(run_id)
     assert (record.status, record.error) == ("aborted", "Stopped: SIGTERM")
 
@@ -218,7 +213,7 @@ def test_a_halt_that_cannot_be_written_is_told_to_its_own_sessions_alone(
     assert (ended.code, ended.stdout) == (7, "")
     assert "NOT HALTED, trading goes on in shadow.ma-crossover.BTC-EUR: " in ended.stderr
     assert f"told by signal and ended: {run_id}. Channels told: hook" in ended.stderr
-    assert (process.wait(10.0), other.poll()) == (130, None)
+    assert (process.wait(60), other.poll()) == (130, None)
 
 
 def test_where_nobody_can_be_told_it_says_so(home: Path) -> None:
@@ -235,7 +230,7 @@ def test_a_session_that_does_not_obey_the_signal_is_named(home: Path, start: Cal
     assert ended.code == 7
     assert f"{run_id} (process {process.pid}) was told by signal and has not ended yet" in ended.stderr
     assert "`peaktrade fleet stop --all --force` kills what goes on" in ended.stderr
-    assert process.wait(10.0) in (130, -signal.SIGTERM)  # the reminder may meet it at its last line
+    assert process.wait(60) in (130, -signal.SIGTERM)  # the reminder may meet it at its last line
 
 
 def test_what_was_engaged_before_is_not_taken_for_this_engagement(home: Path) -> None:
@@ -299,10 +294,7 @@ def test_the_position_that_a_killed_session_held_is_named_wherever_it_is_looked_
         "-p", "slow=5", "--json",
     )  # fmt: skip
     run = json.loads(started.stdout)
-    until = time.monotonic() + 30.0
-    while not Views.of(Workspace(home)).run(run["run_id"]).position:
-        assert time.monotonic() < until, "it never held anything"
-        time.sleep(0.05)
+    until(lambda: Views.of(Workspace(home)).run(run["run_id"]).position)
     os.kill(run["pid"], signal.SIGKILL)
     again = typed(home, "fleet", "restart", run["run_id"], "--by", "Ada")
     assert (again.code, again.stderr) == (0, "")

@@ -21,8 +21,5 @@ def venue() -> Iterator[LoopbackVenue]:
 def desk(
     workspace: Workspace, venue: LoopbackVenue, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> VenueDesk:
-    """Return a workspace on the spot side of ``venue``, with keys in the environment and patience for a busy machine."""
-    desk = on_venue(workspace, venue, configure, monkeypatch)
-    configure("timeout_s = 0.75", "timeout_s = 10.0")
-    configure("\ndeadline_s = 1.5", "\ndeadline_s = 30.0")
-    return desk
+    """Return a workspace on the spot side of ``venue``, with keys in the environment."""
+    return on_venue(workspace, venue, configure, monkeypatch)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from peaktrade_core.trading.events import Failure, Gap, Notice
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 from tests.venue.rig import Ran, VenueDesk, source_bars, write_candles
 
 
@@ -350,12 +350,9 @@ def test_a_session_that_a_person_stopped_did_not_die_and_one_that_was_killed_did
     ended = []
     for how in (signal.SIGTERM, signal.SIGKILL):
         process = start("session", "run", "--pace", "50", "--steps", "100000", "--json")
-        until = time.monotonic() + 30.0
-        while not any(row.state == "running" and row.step for row in Views.of(workspace).runs(5)):
-            assert time.monotonic() < until, "the session did not start"
-            time.sleep(0.05)
+        until(lambda: any(row.state == "running" and row.step for row in Views.of(workspace).runs(5)))
         process.send_signal(how)
-        process.wait(30)
+        process.wait(60)
         recover(workspace)
         ended.append(diagnose(workspace, "latest"))
     stopped, killed = ended

@@ -164,7 +164,7 @@ def test_a_missing_notebook_lists_those_there_are(write, workspace, folder):
         ("import sys; sys.exit(0)", r"cell 3 ended the notebook with sys.exit\(0\)"),
         ("import os; os.kill(os.getpid(), 9)", "the kernel died in cell 3"),
         ("import os; os._exit(0)", "the kernel died in cell 3"),
-        ("import time; time.sleep(60)", "cell 3 was still running when the time limit of 4 s"),
+        ("import time; time.sleep(6000)", "cell 3 was still running when the time limit of 4 s"),
         ("print('<script>alert(1)</script>'); raise ValueError('<script>alert(2)</script>')", "cell 3 failed"),
     ],
     ids=["error", "exit-0", "killed", "exit-hard", "hangs", "markup"],
@@ -236,7 +236,7 @@ def test_shipped_runbooks_say_what_they_are():
 def test_ctrl_c_ends_the_session_inside_as_aborted_with_its_figures(start, home, workspace):
     process: subprocess.Popen[str] = start("runbook", "run", "session_run", "-p", "steps=9000000", "-p", "notes=long")
     records = workspace.reports / "experiments" / "live_sessions"
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while not list(home.glob("live_runs/*/events.jsonl")) or not any(
         path.stat().st_size > 100_000 for path in home.glob("live_runs/*/events.jsonl")
     ):
@@ -244,7 +244,7 @@ def test_ctrl_c_ends_the_session_inside_as_aborted_with_its_figures(start, home,
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 6
     assert "stopped by the operator" in stderr
     (record,) = [json.loads(path.read_text()) for path in records.glob("*.json")]

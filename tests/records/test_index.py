@@ -24,6 +24,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import encode_record, read_record
 from peaktrade_core.workspace.ledger import REGISTRY, Ledger
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 from tests.records.test_registry import NOON, make, record
 
 steps = st.lists(
@@ -178,10 +179,7 @@ def test_beside_a_keeper_no_question_lists_the_folder(tmp_path: Path, monkeypatc
     with registry.kept_fresh(every_s=0.02):
         assert registry.count() == 1
         put(registry, 2)
-        deadline = time.monotonic() + 10.0
-        while registry.count() != 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: registry.count() == 2)
     with registry.kept_fresh(every_s=60.0), listings(monkeypatch) as seen:
         put(registry, 3)
         assert registry.count() == 2

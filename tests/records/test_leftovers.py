@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +31,7 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
-from tests.conftest import Ended
+from tests.conftest import Ended, until
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 Run = Callable[..., SessionRecord]
@@ -124,16 +123,13 @@ def test_a_run_whose_lock_is_deleted_while_it_goes_on_is_recorded_once(
     start: Callable[..., Any], workspace: Workspace
 ) -> None:
     process = start("session", "run", "--timeframe", "1s", "--pace", "50", "--steps", "100000", "--json")
-    end = time.monotonic() + 30
-    while not (rows := Views.of(workspace).rows()) or Views.of(workspace).run(rows[0].run_id).step is None:
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    folder = RunFolder(workspace.runs, rows[0].run_id)
+    (run_id,) = until(lambda: [row.run_id for row in Views.of(workspace).runs() if row.step is not None])
+    folder = RunFolder(workspace.runs, run_id)
     (folder.path / "lock").unlink()
     assert folder.alive()
     assert recover(Workspace(workspace.home)) == []
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     chain = Registry.of(workspace).chain.chain
     assert [link.data["status"] for link, _ in chain.links() if link.kind == "record"] == ["aborted"]
     assert not folder.alive()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,21 +10,11 @@ import pytest
 from peaktrade_core.workspace.workspace import Workspace
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where compiled strategies are kept, by all tests of a run and all its workers."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "numba"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture
-def home(home: Path, cache: Path) -> Path:
-    """Return a fresh workspace folder whose compiled strategies are those of all tests of a run."""
-    (home / ".cache").mkdir()
-    (home / ".cache" / "numba").symlink_to(cache, target_is_directory=True)
-    return home
+@pytest.fixture(autouse=True)
+def shared_code(request: pytest.FixtureRequest) -> None:
+    """Share compiled strategies wherever a test has a workspace."""
+    if "home" in request.fixturenames:
+        request.getfixturevalue("compiled")
 
 
 @pytest.fixture

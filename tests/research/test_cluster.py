@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from peaktrade_core.research.trials.crew import Threads
 from peaktrade_core.research.trials.spec import Judge, Null, Search, Sweep, WalkForward
 from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 
 MODULE = '''
 from typing import NamedTuple
@@ -87,9 +87,7 @@ def test_what_a_lost_worker_had_begun_is_done_again(
             threads.run(ready.over(ready.bars), ([(n, {"fast": 2 + n % 20, "slow": 60})] for n in range(200)))
         )
     assert [part[0][0] for part in ours] == [part[0][0] for part in theirs]
-    deadline = time.monotonic() + 60
-    while len(scheduler.scheduler_info["workers"]) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: len(scheduler.scheduler_info["workers"]) == 2)
 
 
 def test_a_strategy_of_a_file_travels_as_its_text(

@@ -27,6 +27,9 @@ RULE = "failed-job"
 NOW = datetime(2026, 1, 8, 12, tzinfo=UTC)
 
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
+
 @pytest.fixture
 def alerts(home: Path, peaktrade: Callable[..., Any]) -> Callable[[], dict[str, str]]:
     """Return a function that takes one turn of the watcher and returns what it raised about jobs and has not cleared."""

@@ -42,15 +42,15 @@ def test_the_watcher_has_the_jobs_done_each_in_a_process_of_its_own(
     before = peaktrade("schedule", "status")
     assert "nothing runs the jobs now: start `peaktrade watch`" in before.stdout
     watcher = start("watch", "--interval", "1s")
-    (run, *_) = until(lambda: done(home), 30)
+    (run, *_) = until(lambda: done(home))
     assert run.start.pid != watcher.pid
-    until(lambda: json.loads(peaktrade("watch", "--status", "--json").stdout)["state"]["jobs"], 10)  # said once a turn
+    until(lambda: json.loads(peaktrade("watch", "--status", "--json").stdout)["state"]["jobs"])  # said once a turn
     assert "`peaktrade watch` runs the jobs" in peaktrade("schedule", "status").stdout
     beside = peaktrade("schedule", "run", "--once")
     assert beside.code == 0
     assert "`peaktrade watch` runs the jobs of this workspace already" in beside.stdout
     watcher.send_signal(signal.SIGTERM)
-    assert watcher.wait(20) == 0
+    assert watcher.wait(60) == 0
     assert open_schedule(Workspace(home)).runner() == ""
 
 
@@ -58,17 +58,17 @@ def test_a_scheduler_alone_is_seen_and_a_watcher_may_leave_the_jobs_to_it(
     home: Path, due: None, start: Start, peaktrade: Command
 ) -> None:
     watcher = start("watch", "--interval", "1s", "--no-jobs")
-    until(lambda: watch_of(Workspace(home)).state, 30)
+    until(lambda: watch_of(Workspace(home)).state)
     state = watch_of(Workspace(home)).state
     assert state is not None
     assert not state.jobs
     assert done(home) == []
     start("schedule", "run")
-    until(lambda: open_schedule(Workspace(home)).runner() == "peaktrade schedule run", 30)
-    until(lambda: done(home), 30)
+    until(lambda: open_schedule(Workspace(home)).runner() == "peaktrade schedule run")
+    until(lambda: done(home))
     assert "left to `peaktrade schedule run`" in peaktrade("watch", "--status").stdout
     watcher.send_signal(signal.SIGTERM)
-    assert watcher.wait(20) == 0
+    assert watcher.wait(60) == 0
 
 
 def test_a_wrong_jobs_file_is_said_and_blinds_no_rule(home: Path, start: Start, peaktrade: Command) -> None:
@@ -79,5 +79,5 @@ def test_a_wrong_jobs_file_is_said_and_blinds_no_rule(home: Path, start: Start, 
         state = watch_of(Workspace(home)).state
         return state is not None and "cron = 'never'" in state.faults.get("jobs", "") and state.turns > 1
 
-    until(told, 30)
+    until(told)
     assert "evaluate" not in peaktrade("watch", "--status").stdout

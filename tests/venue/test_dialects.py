@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from rig import QUICK, Ran, client_of, on_venue
+from rig import CALLS, Ran, client_of, on_venue, patience
 
 from peaktrade_core.base.errors import (
     ConfigError,
@@ -174,9 +174,9 @@ def venue() -> Iterator[LoopbackVenue]:
 SANDBOXES = pytest.mark.parametrize(("name", "symbol"), SPOKEN[1:])
 
 
-def sandbox(venue: LoopbackVenue, name: str = "binance", symbol: str = SYMBOL) -> DemoBroker:
+def sandbox(venue: LoopbackVenue, name: str = "binance", symbol: str = SYMBOL, fault: str = "") -> DemoBroker:
     """Return a broker of a venue's sandbox, on this machine."""
-    return DemoBroker(client_of(venue, name, demo=True), symbol, "p")
+    return DemoBroker(client_of(venue, name, patience(fault), demo=True), symbol, "p")
 
 
 def order(number: int, qty: float = 0.01) -> Order:
@@ -210,7 +210,7 @@ CONTRACTS = pytest.mark.parametrize("name", [name for name, symbol in SPOKEN if 
 
 
 def levered(venue: LoopbackVenue, name: str, prefix: str) -> DemoBroker:
-    return DemoBroker(client_of(venue, name, demo=True, policy=QUICK._replace(attempts=1)), PERP, prefix, 2.0)
+    return DemoBroker(client_of(venue, name, demo=True, policy=CALLS._replace(attempts=1)), PERP, prefix, 2.0)
 
 
 def levers(venue: LoopbackVenue) -> int:
@@ -254,7 +254,7 @@ def test_where_ccxt_cannot_set_a_leverage_the_answer_says_so(
 def test_an_order_whose_acknowledgement_was_lost_is_found_again_and_not_sent_twice(
     venue: LoopbackVenue, name: str, symbol: str
 ) -> None:
-    broker = sandbox(venue, name, symbol)
+    broker = sandbox(venue, name, symbol, "lost_acknowledgement")
     broker.submit(order(1))
     with venue.faults.during(VenueFault.named("lost_acknowledgement"), path="/order$|order/create"):
         answer = broker.submit(order(2))
@@ -295,7 +295,7 @@ REFUSED = {
 @pytest.mark.parametrize("fault", REFUSED)
 @pytest.mark.parametrize("name", ["kraken", "binance", "bybit"])
 def test_each_refusal_is_the_same_error_in_each_dialect(venue: LoopbackVenue, name: str, fault: str) -> None:
-    client = client_of(venue, name, demo=name != "kraken", policy=QUICK._replace(attempts=1))
+    client = client_of(venue, name, demo=name != "kraken", policy=CALLS._replace(attempts=1))
     with venue.faults.during(VenueFault.named(fault), path=LINE), pytest.raises(REFUSED[fault]) as caught:
         client.ask("fetch_ohlcv", SYMBOL, "1m")
     assert type(caught.value) is REFUSED[fault]

@@ -16,7 +16,7 @@ import ccxt
 import pytest
 import requests
 import requests.adapters
-from rig import QUICK, no_wait
+from rig import CALLS, no_wait
 
 from peaktrade_core.base.errors import (
     ConfigError,
@@ -107,7 +107,7 @@ def market_of(swap: bool) -> dict[str, Any]:
 
 def keyed(venue: str, **how: Any) -> VenueClient:
     """Return a client whose ccxt was given every key there is, behind our back, and a market of each kind."""
-    client = VenueClient(venue, policy=QUICK._replace(attempts=1, breaker_after=10**9), sleep=no_wait, **how)
+    client = VenueClient(venue, policy=CALLS._replace(attempts=1, breaker_after=10**9), sleep=no_wait, **how)
     for name, value in {"apiKey": KEY, "secret": SECRET, **MORE}.items():
         setattr(client._ccxt, name, value)
     client._ccxt.enableRateLimit = False
@@ -330,7 +330,7 @@ def odd(rng: random.Random, depth: int = 0) -> Any:
 
 @pytest.mark.parametrize("venue", VENUES)
 def test_whatever_a_venue_answers_nothing_comes_out_but_our_errors(venue: str, wire: Wire) -> None:
-    client = VenueClient(venue, policy=QUICK._replace(attempts=1, breaker_after=10**9), sleep=no_wait)
+    client = VenueClient(venue, policy=CALLS._replace(attempts=1, breaker_after=10**9), sleep=no_wait)
     client._ccxt.enableRateLimit = False
     rng = random.Random(venue)
     fixed = [

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 import urllib3.connection
-from rig import QUICK, VenueDesk, client_of, no_wait, on_venue
+from rig import CALLS, VenueDesk, client_of, no_wait, on_venue
 
 from peaktrade_core.base.errors import ConfigError, ExchangeNetworkError, ForbiddenRequestError
 from peaktrade_core.control.live_lock import lock_checks
@@ -90,7 +90,7 @@ def test_a_line_of_configuration_places_no_order_on_a_host_that_is_refused_by_na
     keys = Credentials(*perpetual.credentials)
 
     def attack(url: str) -> None:
-        client = VenueClient("krakenfutures", credentials=keys, base_url=url, demo=True, policy=QUICK, sleep=no_wait)
+        client = VenueClient("krakenfutures", credentials=keys, base_url=url, demo=True, policy=CALLS, sleep=no_wait)
         DemoBroker(client, PERP, "p").submit(order())
 
     for url in (f"http://{elsewhere.host}", confusion.format(there=elsewhere.host)):
@@ -247,7 +247,7 @@ def test_a_localhost_that_means_another_machine_is_not_connected_to(
     venue: LoopbackVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = int(venue.url.rsplit(":", 1)[1])
-    client = VenueClient("kraken", base_url=f"http://localhost:{port}", policy=QUICK, sleep=no_wait)
+    client = VenueClient("kraken", base_url=f"http://localhost:{port}", policy=CALLS, sleep=no_wait)
     real, means = socket.getaddrinfo, ["127.0.0.1", "203.0.113.1"]
 
     def told(host: Any, *args: Any, **kwargs: Any) -> Any:
@@ -297,7 +297,7 @@ def test_a_redirect_to_another_place_on_this_machine_is_refused(
     redirect: Callable[[str], str], elsewhere: Elsewhere, venue: LoopbackVenue
 ) -> None:
     for target in (f"http://{elsewhere.host}/", f"{venue.url}/0/private/AddOrder", f"//{elsewhere.host}/"):
-        client = VenueClient("kraken", base_url=redirect(target), policy=QUICK)
+        client = VenueClient("kraken", base_url=redirect(target), policy=CALLS)
         assert client._ccxt.session.max_redirects == 0
         client._ccxt.session.max_redirects = 5
         with pytest.raises(ForbiddenRequestError, match="it would have gone to"):
@@ -420,7 +420,7 @@ def test_an_order_in_json_or_by_another_content_type_never_leaves_for_kraken(ope
 @pytest.mark.parametrize("demo", [False, True])
 def test_what_each_client_may_still_ask(demo: bool, opened: list[tuple[str, int]]) -> None:
     keys = Credentials("key", "c2VjcmV0")
-    once = QUICK._replace(attempts=1)
+    once = CALLS._replace(attempts=1)
     spot = VenueClient("kraken", credentials=keys, policy=once)
     futures = VenueClient("krakenfutures", credentials=keys if demo else None, demo=demo, policy=once)
     spot._ccxt.enableRateLimit = futures._ccxt.enableRateLimit = False
@@ -440,7 +440,7 @@ def test_what_each_client_may_still_ask(demo: bool, opened: list[tuple[str, int]
 
 def test_no_private_call_reaches_the_futures_venue_of_production(opened: list[tuple[str, int]]) -> None:
     keys = Credentials("key", "c2VjcmV0")
-    real = VenueClient("krakenfutures", policy=QUICK, sleep=no_wait)
+    real = VenueClient("krakenfutures", policy=CALLS, sleep=no_wait)
     real._ccxt.apiKey, real._ccxt.secret = keys.key, keys.secret  # whoever built it gave it none
     asked: list[tuple[str, dict[str, Any]]] = [
         ("private_get_openorders", {}),
@@ -450,7 +450,7 @@ def test_no_private_call_reaches_the_futures_venue_of_production(opened: list[tu
     for method, params in asked:
         with pytest.raises(ForbiddenRequestError, match=r"^not sent: (GET|POST) /derivatives/api/v3/\w+ to futures"):
             real.ask(method, params)
-    demo = VenueClient("krakenfutures", credentials=keys, demo=True, policy=QUICK, sleep=no_wait)
+    demo = VenueClient("krakenfutures", credentials=keys, demo=True, policy=CALLS, sleep=no_wait)
     demo._ccxt.urls["api"] = real._ccxt.urls["api"]
     with pytest.raises(ForbiddenRequestError, match=rf"it would have gone to {FUTURES}:443"):
         demo.ask("private_get_openorders")

@@ -31,7 +31,7 @@ WARMUP = 60  # bars
 NOT_DRILLED = ("disk-free", "daily-report-overdue", "failed-job")  # rules that look at the machine and the calendar
 PAGER = "pager"
 _DEAD = "json://127.0.0.1:9/drill"  # the discard port: nobody listens there
-_QUICK = {"venue": "kraken", "timeout_s": 1.0, "deadline_s": 2.0, "order_pace_s": 0.0}
+_QUICK = {"venue": "kraken", "order_pace_s": 0.0}
 
 
 def make_site(

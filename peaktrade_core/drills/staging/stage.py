@@ -27,7 +27,7 @@ from peaktrade_core.venue.credentials import variables_of
 from peaktrade_core.workspace.workspace import Workspace
 
 STEP_S = 10.0  # of the clock, between two looks once a fault is in the world [s]
-DELIVER_S = 2.0  # how long a script waits for a channel that is dead [s]
+DELIVER_S = 2.0  # how long a script waits for what is new to be delivered, as the clock stands meanwhile [s]
 
 
 class Stage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.strategies import register, scratch_registry
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 
 
 @pytest.fixture
@@ -43,9 +43,7 @@ def run_failing(run_shadow: Callable[..., SessionRecord]) -> Callable[[], Sessio
 def running(start: Callable[..., subprocess.Popen[str]], workspace: Workspace) -> subprocess.Popen[str]:
     """Return the process of a session that goes on for as long as the test wants."""
     process = start("session", "run", "--pace", "600", "--steps", "100000")
-    until = time.monotonic() + 30.0
-    while not any(row.state == "running" and row.step for row in Views.of(Workspace(workspace.home)).runs()):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until, "the session did not begin"
-        time.sleep(0.05)
+    runs = Views.of(Workspace(workspace.home)).runs
+    until(lambda: any(row.state == "running" and row.step for row in runs()) or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
     return process
