@@ -80,6 +80,12 @@ class Silenced(AlertChange, tag="silenced", frozen=True, kw_only=True):
     rule_id: str | None = None
     run_id: str | None = None
 
+    @property
+    def target(self) -> str:
+        """What is not told, for people: a rule, a run, or a rule on a run."""
+        parts = [f"rule {self.rule_id}"] if self.rule_id else []
+        return " on ".join(parts + ([f"run {self.run_id}"] if self.run_id else []))
+
 
 class Unsilenced(AlertChange, tag="unsilenced", frozen=True, kw_only=True):
     """A silence ended before its time."""

@@ -55,6 +55,7 @@ def check(workspace: Workspace, run_id: str | None, record: bool, **given: float
     if record and (rules or run_id):
         raise ConfigError("--record takes the rules of config/alerts.toml over everything; leave the others out")
     fault = _record(workspace) if record else ""
+    run_id = run_id and Views.of(workspace).meant(run_id)
     found = Alerts.of(workspace).check(run_id, rules or None)
     watch = watch_of(workspace).status
     value = {"watcher": watch, "findings": [f._asdict() for f in found]}
@@ -116,6 +117,7 @@ def _record(workspace: Workspace) -> str:
 @command
 def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int) -> CommandResult:
     """List alerts and the silences that hold: the open ones by cause with age and countdown, or all, newest first."""
+    run_id = run_id and Views.of(workspace).meant(run_id)
     rows = Alerts.of(workspace).rows(OPEN if only_open else None, run_id, limit)
     silences = Alerts.of(workspace).silences()
     watch = watch_of(workspace).status
@@ -127,7 +129,7 @@ def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int)
         shown = [ALERTS.table("", rows, "alert severity state rule raised owner what told")]
     for s in silences:
         until = wording.moment(s.until)
-        shown.append(f"silenced until {until} UTC by {s.by}: {_target(s)} ({s.reason}) [{s.silence_id}]")
+        shown.append(f"silenced until {until} UTC by {s.by}: {s.target} ({s.reason}) [{s.silence_id}]")
     value: dict[str, Any] = {"alerts": rows, "silences": silences, "watcher": watch}
     value |= {"causes": [one.item for one in groups]} if only_open else {}
     notes = [] if watch == "running" else [f"note: the watcher is {watch}; start it: peaktrade watch"]
@@ -161,10 +163,11 @@ def silence(
     """Hold deliveries back for some time; alerts are recorded and shown all the same."""
     if rule_id is not None:
         alert_settings(workspace).rule(rule_id)
+    run_id = run_id and Views.of(workspace).meant(run_id)
     made = Alerts.of(workspace).silence(
         by=by, reason=reason, seconds=parse_duration(time), rule_id=rule_id, run_id=run_id
     )
-    told = f"{_target(made)} is silenced until {wording.moment(made.until)} UTC by {made.by} [{made.silence_id}]"
+    told = f"{made.target} is silenced until {wording.moment(made.until)} UTC by {made.by} [{made.silence_id}]"
     return CommandResult(made, told)
 
 
@@ -175,7 +178,7 @@ def silence(
 def unsilence(workspace: Workspace, silence_id: str, by: str) -> CommandResult:
     """End a silence before its time."""
     ended = Alerts.of(workspace).unsilence(silence_id, by)
-    return CommandResult(ended, f"{_target(ended)} is told again")
+    return CommandResult(ended, f"{ended.target} is told again")
 
 
 @alerts.command("test-channel")
@@ -241,11 +244,6 @@ def backtest(workspace: Workspace, rules_file: Path, sessions: tuple[str, ...], 
     replayed = replay_all([views.resolve(i) for i in sessions] or ids, views.record, views.events, found)
     total = summary(replayed, found)
     return CommandResult({"summary": total, "sessions": replayed}, lambda: shown(total, replayed))
-
-
-def _target(silence: Any) -> str:
-    parts = [f"rule {silence.rule_id}"] if silence.rule_id else []
-    return " on ".join(parts + ([f"run {silence.run_id}"] if silence.run_id else []))
 
 
 def _thresholds(rule: AnyRule) -> str:

@@ -24,6 +24,7 @@ from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.base.clock import Clock, utc
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.text import meant
 from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.run import Run
@@ -214,12 +215,7 @@ def _named(by: str) -> str:
 
 
 def _full_id(book: AlertBook, given: str) -> str:
-    found = [alert_id for alert_id in book.alerts if alert_id.startswith(given)] if given else []
-    if given in book.alerts:
-        return given
-    if len(found) != 1:
-        raise UnknownNameError("alert", given, found or list(book.alerts)[-3:], "peaktrade alerts list")
-    return found[0]
+    return meant("alert", given, list(reversed(book.alerts)), "peaktrade alerts list", latest=False)
 
 
 _SEVERITIES = {"critical": Cell("✕ critical", BAD), "warning": Cell("▲ warning", MID), "info": Cell("● info")}

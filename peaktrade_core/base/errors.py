@@ -41,6 +41,9 @@ _WORDS = {
 }  # fmt: skip
 
 
+LATEST = "latest"  # stands for the newest where an id is asked for
+
+
 class PeaktradeError(Exception):
     """Base of all errors that peaktrade raises on purpose."""
 
@@ -67,7 +70,9 @@ class UnknownNameError(ConfigError):
     def __init__(self, kind: str, name: str, known: Sequence[str], hint: str = "", begin: str = "") -> None:
         where = f"; `{hint}` lists them" if hint else ""
         told = f"unknown {kind} {name!r}; known: {', '.join(known) or 'none'}" + where
-        super().__init__(f"there is no {kind} yet: `{begin}`" if begin and name == "latest" and not known else told)
+        if name == LATEST and not known:
+            told = f"there is no {kind} yet" + (f": `{begin}`" if begin else "")
+        super().__init__(told)
         self.kind, self.name, self.known = kind, name, tuple(known)
 
 

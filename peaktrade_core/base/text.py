@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import cache
 from urllib.parse import quote
 
+from peaktrade_core.base.errors import LATEST, UnknownNameError
+
 LONGEST = 4_000  # characters of what one person says at once
 _KEPT = LONGEST - 60  # of a longer text; the end says that it was cut off
 _ACTIVE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
@@ -23,6 +25,25 @@ def inert(text: str) -> str:
     Foreign text (records, venues, alerts) goes through it in every renderer; line breaks and tabs stay.
     """
     return text if text.isprintable() else _ACTIVE.sub(_written_out, text)
+
+
+def meant(kind: str, typed: str, newest: Sequence[str], hint: str = "", begin: str = "", *, latest: bool = True) -> str:
+    """Return the id that is meant: a whole one, the beginning of one that no other has, or ``latest``, which is the newest.
+
+    Args:
+        kind: ``sweep``, in the message; typed: by a person; newest: the ids that there are, newest first.
+        hint: the command that lists them; begin: the one that makes the first.
+        latest: whether ``latest`` will do; who signs or changes something names it.
+
+    Raises:
+        UnknownNameError: there is none, or several begin so.
+    """
+    if typed in newest:
+        return typed
+    found = newest[:1] if latest and typed == LATEST else [one for one in newest if typed and one.startswith(typed)]
+    if len(found) != 1:
+        raise UnknownNameError(kind, typed, (found or newest)[:5], hint, begin)
+    return found[0]
 
 
 def decoded(text: str) -> str:

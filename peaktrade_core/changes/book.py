@@ -18,13 +18,12 @@ from peaktrade_core.base.errors import (
     ApprovalError,
     ConfigError,
     PeaktradeError,
-    UnknownNameError,
     WaitsForApproval,
     why,
 )
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.people import person_key, same_person
-from peaktrade_core.base.text import said
+from peaktrade_core.base.text import meant, said
 from peaktrade_core.changes.change import (
     ADOPTED,
     APPLIED,
@@ -82,18 +81,19 @@ class Changes:
         requests = self._approvals.all() if folded.proposals else []
         return [self._stands(one, folded, requests) for one in folded.proposals.values()]
 
-    def find(self, change: str) -> Change:
-        """Return a change by its id, or by the begin of one that no other has, or by the id of its request; raises as above.
+    def find(self, change: str, *, latest: bool = False) -> Change:
+        """Return a change as of :func:`meant`, or by the id of its request; raises as above.
 
         Raises:
             UnknownNameError: there is none; lists the newest.
         """
-        every = self.all()
-        found = [one for one in every if change in (one.id, one.request.id if one.request else "")]
-        found = found or [one for one in every if one.id.startswith(change)]
-        if len(found) != 1 or not change:
-            raise UnknownNameError("change", change, [one.id for one in reversed(every)][:5], "peaktrade change list")
-        return found[0]
+        every = {one.id: one for one in reversed(self.all())}
+        of_request = {one.request.id: one for one in every.values() if one.request}
+        begin = "peaktrade change propose --help"
+        return (
+            of_request.get(change)
+            or every[meant("change", change, list(every), "peaktrade change list --all", begin, latest=latest)]
+        )
 
     def of_request(self, request: Request) -> Change | None:
         """Return the change that a request is about, None where it is about something else; raises as :meth:`all`."""

@@ -203,7 +203,7 @@ def read_notes(workspace: Workspace, about: str, limit: int) -> CommandResult:
     """Show the notes of the operations log, newest first."""
     from peaktrade_core.workspace.operations import Note, notes
 
-    found = notes(workspace, about)[:limit]
+    found = notes(workspace, Views.of(workspace).meant(about))[:limit]
     columns = Columns[Note](
         at=Column("At (UTC)", lambda one: wording.moment(one.at)),
         about=Column("About"),

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import msgspec
 
 from peaktrade_core.base.errors import (
+    LATEST,
     ArtefactError,
     ConfigError,
     PeaktradeError,
@@ -227,7 +228,7 @@ def events_table(workspace: Workspace, run_id: str = "latest", events: int = 20)
         SessionNotFoundError: there is no such run.
     """
     try:
-        wanted = Views.of(workspace).resolve(run_id) if run_id in ("", "latest") else run_id
+        wanted = Views.of(workspace).meant(run_id or LATEST)
     except SessionNotFoundError:
         return Table("Last events", (), [], empty="Nothing ran yet: start the first with `action` start.")
     Views.of(workspace).run(wanted)

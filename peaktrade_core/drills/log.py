@@ -28,7 +28,7 @@ from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.processes import Presence
 from peaktrade_core.base.question import Check
 from peaktrade_core.base.sealed import SealedRecords
-from peaktrade_core.base.text import one_line
+from peaktrade_core.base.text import meant, one_line
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
@@ -149,17 +149,13 @@ class DrillBook:
         write_atomic(self.page(drill.drill_id), drill_page(drill).encode())
 
     def load(self, drill_id: str) -> Drill:
-        """Return a drill; ``latest`` is the newest.
+        """Return a drill, by its id or as of :func:`meant`.
 
         Raises:
             UnknownNameError: there is none of that id; names the newest.
             ArtefactError: its record cannot be read.
         """
-        if drill_id == "latest" and (known := self.ids()):
-            drill_id = known[0]
-        path = self.path(drill_id) if _ID.fullmatch(drill_id) else None
-        if path is None or not path.parent.is_dir():
-            raise UnknownNameError("drill", drill_id, self.ids()[:5], "peaktrade drill log", "peaktrade drill list")
+        path = self.path(meant("drill", drill_id, self.ids(), "peaktrade drill log", "peaktrade drill list"))
         try:
             return msgspec.json.decode(read_plain(path), type=Drill)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, ConfigError) as error:

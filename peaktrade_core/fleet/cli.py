@@ -50,10 +50,8 @@ def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> Run:
     """
     if bool(run_id) == bool(named):
         raise ConfigError("name one run, for example by --run-id; `peaktrade fleet status` lists them")
-    wanted = run_id or named or ""
-    if wanted == "latest":
-        wanted = Views.of(workspace).resolve(wanted)
-    return Views.of(workspace).run(wanted)
+    views = Views.of(workspace)
+    return views.run(views.meant(run_id or named or ""))
 
 
 def _start_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -41,7 +41,7 @@ def watch_runs(views: Views, run_id: str = "") -> list[Watched]:
         SessionNotFoundError: there is no run of that id.
     """
     if run_id:
-        rows = [views.run(views.resolve(run_id) if run_id == "latest" else run_id)]
+        rows = [views.run(views.meant(run_id))]
     else:
         rows = [row for row in views.runs() if row.state in (*ACTIVE, "died")] or views.runs(1)
     return [_watched(views, row) for row in rows]

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from peaktrade_core.base.question import FAIL
+from peaktrade_core.base.text import meant
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.people.matrix import ROLES
@@ -69,7 +70,7 @@ def diagnose(workspace: Workspace, session_id: str) -> CommandResult:
 @command
 def open_(workspace: Workspace, files: tuple[Path, ...], **given: Any) -> CommandResult:
     """Open an incident by hand; the incident runbooks fill in what the artefacts say."""
-    kind, title, subject = given.pop("kind"), given.pop("title"), _subject(workspace, given.pop("subject"))
+    kind, title, subject = given.pop("kind"), given.pop("title"), Views.of(workspace).meant(given.pop("subject"))
     artefacts = named_files(files)
     runbook, book = handbook().runbook_of(kind), IncidentBook.of(workspace)
     return _done(book.open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given))
@@ -85,7 +86,7 @@ def list_(workspace: Workspace, status: str | None, subject: str, no_drills: boo
     """List the incidents, newest first."""
     from peaktrade_core.incidents.report import INCIDENTS
 
-    book, subject = IncidentBook.of(workspace), _subject(workspace, subject)
+    book, subject = IncidentBook.of(workspace), Views.of(workspace).meant(subject)
     if verify:
         found = book.verify()
         return CommandResult(found, answer_told(found), code=int(found.status == FAIL))
@@ -97,11 +98,13 @@ def list_(workspace: Workspace, status: str | None, subject: str, no_drills: boo
 @INCIDENT
 @command
 def show(workspace: Workspace, incident_id: str) -> CommandResult:
-    """Show one incident: its report as markdown, or all of it as JSON."""
+    """Show one incident (`latest` or its id): its report as markdown, or all of it as JSON."""
     from peaktrade_core.incidents.report import report_text
 
-    found = IncidentBook.of(workspace).load(incident_id)
-    folder = IncidentBook.of(workspace).path(found.incident_id).parent
+    book = IncidentBook.of(workspace)
+    named = meant("incident", incident_id, book.ids(), "peaktrade incident list", "peaktrade incident open --help")
+    found = book.load(named)
+    folder = book.path(found.incident_id).parent
     return CommandResult(found, lambda: report_text(found, folder))
 
 
@@ -215,11 +218,6 @@ def review(workspace: Workspace, week: str) -> CommandResult:
     report = read("weekly_incident_review", workspace, week=week)
     failed = any(check.status == FAIL for check in report.review.checks)
     return CommandResult(report.review, report.tables, code=int(failed))
-
-
-def _subject(workspace: Workspace, named: str) -> str:
-    """Return what an incident is about; ``latest`` stands for the session that started last."""
-    return Views.of(workspace).resolve(named) if named == "latest" else named
 
 
 def _done(found: Incident) -> CommandResult:

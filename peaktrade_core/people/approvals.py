@@ -15,10 +15,10 @@ import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Entry
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import ApprovalError, ConfigError, UnknownNameError, WaitsForApproval, why
+from peaktrade_core.base.errors import ApprovalError, ConfigError, WaitsForApproval, why
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.people import person_key
-from peaktrade_core.base.text import said
+from peaktrade_core.base.text import meant, said
 from peaktrade_core.people import signing
 from peaktrade_core.people.approval import Approval
 from peaktrade_core.people.book import PeopleBook, entry_of
@@ -76,18 +76,14 @@ class Approvals:
         links = [link for link, _ in self._requests.links()]
         return requests_of(links, self.people.counting(), self._clock.now(), signing.verifies) if links else []
 
-    def find(self, request: str) -> Request:
-        """Return a request by its id, or by the begin of one that no other has; raises as :meth:`all`.
+    def find(self, request: str, *, latest: bool = False) -> Request:
+        """Return a request as of :func:`meant`; raises as :meth:`all`.
 
         Raises:
             UnknownNameError: there is none; lists the newest.
         """
-        every = self.all()
-        found = [one for one in every if one.id == request] or [one for one in every if one.id.startswith(request)]
-        if len(found) != 1 or not request:
-            newest = [one.id for one in reversed(every)][:5]
-            raise UnknownNameError("request", request, newest, "peaktrade requests list --all")
-        return found[0]
+        every = {one.id: one for one in reversed(self.all())}
+        return every[meant("request", request, list(every), "peaktrade requests list --all", latest=latest)]
 
     def ask(self, kind: str, subject: str, binds: str, *, by: str, reason: str, within_s: float = 0.0) -> Request:
         """Ask people for an approval; nobody has signed it then, also not who asks.

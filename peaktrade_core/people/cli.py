@@ -116,8 +116,8 @@ def list_requests(workspace: Workspace, every: bool) -> CommandResult:
 @click.argument("request", metavar="ID")
 @command
 def show(workspace: Workspace, request: str) -> CommandResult:
-    """Show a request: the text that is signed, who signed, who still must."""
-    found = Approvals.of(workspace).find(request)
+    """Show a request (`latest` or its id): the text that is signed, who signed, who still must."""
+    found = Approvals.of(workspace).find(request, latest=True)
     return CommandResult(request_item(found), request_parts(found))
 
 

@@ -8,12 +8,12 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, UnknownNameError, why
+from peaktrade_core.base.errors import ArtefactError, why
 from peaktrade_core.base.files import found_in, write_atomic
+from peaktrade_core.base.text import meant
 from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
-LATEST = "latest"
 R = TypeVar("R", bound=msgspec.Struct)
 
 
@@ -64,13 +64,9 @@ class Store(Generic[R]):
         """
         if self.has(name):
             return name
-        known = self.ids()
-        found = known[:1] if name == LATEST else [one for one in known if name and one.startswith(name)]
-        if len(found) != 1:
-            hint = f"peaktrade experiments list --run-type {self._kind.name}"
-            command = "findings" if self._kind.name == "finding" else self._kind.name
-            raise UnknownNameError(self._kind.name, name, known[:10], hint, f"peaktrade {command} --help")
-        return found[0]
+        hint = f"peaktrade experiments list --run-type {self._kind.name}"
+        command = "findings" if self._kind.name == "finding" else self._kind.name
+        return meant(self._kind.name, name, self.ids(), hint, f"peaktrade {command} --help")
 
     def load(self, name: str) -> R:
         """Return a record, by its id or as of :meth:`find`.

@@ -28,6 +28,7 @@ from peaktrade_core.base.errors import (
 from peaktrade_core.base.files import as_json, found_in, read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.sealed import SealedRecords
+from peaktrade_core.base.text import meant
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.matrix import ROLES
@@ -141,6 +142,14 @@ class EvidenceBook:
             raise ConfigError(f"{ended}; open a clean copy to begin anew: `peaktrade lab {runbook}`")
         return Round(self, record, waits=waits)
 
+    def find(self, typed: str) -> str:
+        """Return the id that is meant, as of :func:`meant`.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        return meant("evidence", typed, self.ids(), "peaktrade evidence list", "peaktrade runbook list")
+
     def load(self, evidence_id: str) -> ev.Evidence:
         """Return a record.
 
@@ -150,7 +159,7 @@ class EvidenceBook:
         """
         path = self._path(evidence_id) if _ID.fullmatch(evidence_id) else None
         if path is None or not path.is_file():
-            raise UnknownNameError("evidence", evidence_id, self.ids()[:5])
+            raise UnknownNameError("evidence", evidence_id, self.ids()[:5], "peaktrade evidence list")
         try:
             return msgspec.json.decode(read_plain(path), type=ev.Evidence)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ from peaktrade_core.base.question import FAIL
 from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import EVIDENCE, evidence_check, evidence_rows, record_told
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import texts_of
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
@@ -143,6 +144,7 @@ def list_evidence(
 ) -> CommandResult:
     """List the records, newest first, with whether each is as it was sealed."""
     book = EvidenceBook.of(workspace)
+    subject = Views.of(workspace).meant(subject) if subject else None
     rows = evidence_rows(book, runbook=runbook, subject=subject, outcome=outcome, days=days, limit=limit)
     if not rows:
         some = any((runbook, subject, outcome, days)) and book.ids()
@@ -155,16 +157,17 @@ def list_evidence(
 @click.argument("evidence_id")
 @command
 def show_evidence(workspace: Workspace, evidence_id: str) -> CommandResult:
-    """Show one record: who, when, each step, and where its page is."""
+    """Show one record (`latest` or its id): who, when, each step, and where its page is."""
     from peaktrade_core.runbooks.by_hand import countersignatures
     from peaktrade_core.runbooks.page import told
 
     book = EvidenceBook.of(workspace)
+    evidence_id = book.find(evidence_id)
     record = book.load(evidence_id)
     row = next(row for row in evidence_rows(book) if row.evidence_id == evidence_id)
     page = book.folder / f"{evidence_id}.html"
     pairs = {
-        "record": record_told(row),
+        "record": f"{evidence_id}, {record_told(row)}",
         "about": record.subject,
         "by": f"{record.operator} ({record.role}) on {record.host}",
         "began": f"{wording.moment(record.began_at)} UTC, {record.began_local}",
@@ -197,7 +200,7 @@ def add(
     from peaktrade_core.runbooks.page import write_page
 
     book = EvidenceBook.of(workspace)
-    record = add_evidence(book, tag, text, files, by=by, role=role, about=about)
+    record = add_evidence(book, tag, text, files, by=by, role=role, about=Views.of(workspace).meant(about))
     page = write_page(book, record).relative_to(workspace.home).as_posix()
     return CommandResult(
         record, f"{record.evidence_id} by {record.operator}, {wording.many(len(files), 'file')} kept: {page}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
+from peaktrade_core.base.errors import LATEST, ArtefactError, EnvironmentFault, SessionNotFoundError
 from peaktrade_core.base.files import FileCache, Names
 from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.records.archive import RunArchive
@@ -167,13 +167,21 @@ class Views:
         Raises:
             SessionNotFoundError: ``latest`` of an empty registry, or an id without a record.
         """
-        if session_id != "latest":
+        if session_id != LATEST:
             self.check_recorded(session_id)
             return session_id
         latest = self.latest()
         if latest is None:
             raise self.no_record(session_id)
         return latest.session_id
+
+    def meant(self, named: str) -> str:
+        """Return the id that ``latest`` stands for; any other name, of a run or of something else, as it is.
+
+        Raises:
+            SessionNotFoundError: ``latest``, and there is no session yet.
+        """
+        return self.resolve(named) if named == LATEST else named
 
     def check_recorded(self, session_id: str) -> None:
         """Refuse an id without a record.
@@ -275,6 +283,8 @@ class Views:
     def no_record(self, session_id: str) -> SessionNotFoundError:
         """Return the error that a session has no record."""
         known = [run.run_id for run in self.rows(Query(limit=3))]
+        if session_id == LATEST and not known:
+            return SessionNotFoundError("there is no session yet: `peaktrade session run`")
         return SessionNotFoundError(
             f"no session {session_id!r} in the registry; "
             + (f"the newest are: {', '.join(known)}" if known else "it is empty: run `peaktrade session run`")

@@ -48,6 +48,15 @@ def test_two_people_sign_and_it_is_good_for_once(approvals, team, key_of) -> Non
     assert "2 signatures" in signatures(team).evidence
 
 
+def test_the_newest_can_be_read_and_who_signs_names_what_is_signed(approvals, team, key_of) -> None:
+    ask(approvals)
+    newest = ask(approvals, binds=OTHER)
+    shown = ran(["requests", "show", "latest", "--home", str(team.home)])
+    assert (shown.code, newest in shown.out) == (0, True)
+    signed = ran(["approve", "latest", "--key", str(key_of("Cleo").path), "--home", str(team.home)])
+    assert (signed.code, "unknown request 'latest'" in signed.err) == (2, True)
+
+
 def test_what_git_uses_verifies_it_too(approvals, key_of, tmp_path: Path) -> None:
     name = ask(approvals)
     found, _ = approvals.sign(name, key_of("Ada").path)

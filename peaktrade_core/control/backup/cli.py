@@ -53,9 +53,9 @@ def create(workspace: Workspace, folder: Path, by: str, no_proof: bool) -> Comma
 @command
 def verify(workspace: Workspace, path: Path) -> CommandResult:
     """Bring FILE back to a scratch folder beside it and audit it there; exit code 1 where that fails. Changes nothing."""
-    from peaktrade_core.control.backup.proof import prove
+    from peaktrade_core.control.backup.proof import named, prove
 
-    checks = prove(workspace, path)
+    checks = prove(workspace, named(workspace, path))
     return CommandResult(checks, CHECKS.table("", checks), code=int(worst(checks) == FAIL))
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import digest_of
-from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, why
+from peaktrade_core.base.errors import LATEST, ConfigError, EnvironmentFault, PeaktradeError, why
 from peaktrade_core.base.log import whole_lines
 from peaktrade_core.base.question import FAIL, PASS, Check
+from peaktrade_core.base.text import meant
 from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.control.audit.proof import PROOFS
 from peaktrade_core.control.backup.archive import Manifest, read_archive
 from peaktrade_core.control.backup.backup import MADE, RESTORED, SECTION
+from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.workspace.ledger import LEDGER, Ledger
 from peaktrade_core.workspace.memory import forget
@@ -58,6 +60,22 @@ def entered(place: Workspace) -> list[Entered]:
         if link.kind in (MADE, RESTORED)
     ]
     return found[::-1]
+
+
+def named(place: Workspace, path: Path) -> Path:
+    """Return the backup that is named; ``latest`` cannot be, as the ledger keeps the names of backups, not their folders.
+
+    Raises:
+        ConfigError: ``latest``: it says which one that is; UnknownNameError: there is none yet.
+    """
+    if str(path) != LATEST or path.exists():
+        return path
+    made = [one for one in entered(place) if one.what == MADE]
+    meant("backup", LATEST, [one.file for one in made], begin="peaktrade backup create DIR")
+    raise ConfigError(
+        f"the newest backup is {made[0].file}, made {wording.moment(made[0].at)} UTC; give its path: the ledger keeps its "
+        "name, not its folder"
+    )
 
 
 def prove(place: Workspace, path: Path) -> list[Check]:

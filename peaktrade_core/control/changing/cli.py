@@ -80,8 +80,8 @@ def list_changes(workspace: Workspace, every: bool) -> CommandResult:
 @CHANGE
 @command
 def show(workspace: Workspace, change: str) -> CommandResult:
-    """Show a change: each key, what speaks for it, who agreed, who still must."""
-    found = Changes.of(workspace).find(change)
+    """Show a change (`latest` or its id): each key, what speaks for it, who agreed, who still must."""
+    found = Changes.of(workspace).find(change, latest=True)
     return CommandResult(change_item(found), change_parts(found))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.errors import ConfigError, WaitsForApproval
+from peaktrade_core.base.errors import LATEST, ConfigError, WaitsForApproval
 from peaktrade_core.changes.book import Changes
 from peaktrade_core.changes.change import Change
 from peaktrade_core.changes.keys import LOOSER, TIGHTER
@@ -27,7 +27,6 @@ from peaktrade_core.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from peaktrade_core.runbooks.form import Waiting
 
-LATEST = "latest"
 _APPLY = "Put it into force"
 
 

@@ -67,7 +67,7 @@ class Asked:
             if not self.subject:
                 raise SessionNotFoundError("the address names no session; open one from the list")
             views = Views.of(workspace)
-            self._look = views.look(views.resolve(self.subject) if self.subject == "latest" else self.subject)
+            self._look = views.look(views.meant(self.subject))
         return self._look
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, UnknownNameError
 from peaktrade_core.base.question import FAIL, Check, worst
+from peaktrade_core.base.text import meant
 from peaktrade_core.research.experiments.notes import ExperimentNote, ExperimentNotes
 from peaktrade_core.research.findings.run import FindingStore
 from peaktrade_core.research.forward.scan import ScanStore
@@ -118,16 +119,11 @@ class Experiments:
             UnknownNameError: there is none, or several begin so.
         """
         rows = self.rows()
-        found = rows[:1] if experiment_id == "latest" else [row for row in rows if row.id.startswith(experiment_id)]
-        if len(found) != 1:
-            raise UnknownNameError(
-                "experiment",
-                experiment_id,
-                [row.id for row in rows[:10]],
-                "peaktrade experiments list",
-                "peaktrade backtest --help",
-            )
-        return found[0]
+        by_id = {row.id: row for row in rows}
+        found = meant(
+            "experiment", experiment_id, list(by_id), "peaktrade experiments list", "peaktrade backtest --help"
+        )
+        return by_id[found]
 
     def known(self, experiment_id: str) -> ExperimentRow:
         """Return one experiment by its whole id, reading no other; raises as :meth:`row`, whose short forms it takes, too."""
