@@ -54,6 +54,18 @@ def test_what_links_lead_to_is_in_it_and_a_halt_holds(
     assert not (restored.reports / "up").exists()
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_the_configuration_that_was_named_is_the_one_in_it(workspace: Workspace, tmp_path: Path, own: bool) -> None:
+    named, ours = tmp_path / "other.toml", workspace.home / "config" / "config.toml"
+    named.write_text(ours.read_text().replace("max_open_positions = 5", "max_open_positions = 3"))
+    if not own:
+        ours.unlink()
+    there = Workspace(workspace.home, named)
+    made = make_backup(there, tmp_path / "backups", "Ada")
+    home = Path(restore_backup(Path(made.path), tmp_path / "back", "Bo", workspace.clock.now()).home)
+    assert Workspace(home).config.live_risk.max_open_positions == 3
+
+
 @pytest.mark.parametrize("how", ["cut", "torn", "waiting"])
 def test_a_halt_that_comes_of_a_fault_holds_in_the_copy(
     workspace: Workspace, peaktrade: Callable[..., Any], tmp_path: Path, how: str

@@ -140,8 +140,10 @@ def _files(place: Workspace) -> Iterator[tuple[str, Path]]:
         for folder, inner, names in os.walk(root, onerror=_raise, followlinks=True):
             inner[:] = sorted(name for name in inner if not name.startswith(".") and not _leads_up(Path(folder), name))
             for path in (Path(folder) / name for name in sorted(names)):
-                if _belongs(path) and path.relative_to(root).as_posix() not in _LAST and path.is_file():
-                    yield f"{before}{path.relative_to(root).as_posix()}", path
+                inside = path.relative_to(root).as_posix()
+                if _belongs(path) and inside not in _LAST and path != place.home / CONFIG and path.is_file():
+                    yield f"{before}{inside}", path
+    yield CONFIG.as_posix(), place.config_path  # the one that holds, wherever it lies
 
 
 def _belongs(path: Path) -> bool:
@@ -226,7 +228,9 @@ def _again(place: Workspace, writer: Writer, lines: Sequence[bytes]) -> None:
             found = (path for path in (place.reports / section).rglob("*") if about in path.as_posix())
             names |= dict.fromkeys(sorted(found), place.home)
     for path, root in names.items():
-        if path.is_file() and _belongs(path):
+        if path == place.home / CONFIG:
+            writer.add(CONFIG.as_posix(), place.config_path)
+        elif path.is_file() and _belongs(path):
             below = path.relative_to(root).as_posix()
             writer.add(below if root == place.home else f"{_LIVE}/{path.parent.name}/{path.name}", path)
 
