@@ -257,6 +257,8 @@ class ViewPage(Worded, TornadoVoilaHandler):  # type: ignore[misc]
             self.woven = await self.desk.ask_together(self.request.uri, site.woven, address)
         except FileNotFoundError:
             raise HTTPError(404) from None
+        except UnknownNameError as error:
+            raise HTTPError(404, str(error)) from None
         interactive = pages.is_interactive(self.woven)
         self.set_header("Content-Security-Policy", content_policy(interactive=interactive, form=True))
         self.set_header("Content-Type", "text/html; charset=utf-8")

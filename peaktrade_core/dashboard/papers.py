@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -42,7 +43,7 @@ POLICY = (
 )
 _ELSEWHERE = ("evidence", "archive")  # folders whose pages are not reports
 _SESSION = re.compile(r"\b(?:shadow|testnet)_\d{8}_\d{6}_\w+")
-_STAMP = re.compile(r"_\d{8}T\d{6}\w*$")
+_TITLE = re.compile(r"<title>([^<]+)</title>")
 _KEPT = 10_000
 _IDS = re.compile(r"<[^>]*>|\b(?:(?P<session>(?:shadow|testnet)_\d{8}_\d{6}_[0-9a-f]{6})|(?P<evidence>EV-\d{8}-[A-Z0-9-]+\d)|"
                   r"(?P<incident>INC-\d{8}-\d{2,4})|(?P<drill>DRILL-\d{8}-\d{2,4})|"
@@ -173,12 +174,14 @@ def _named(path: Path) -> str:
 
 
 def _of_report(path: Path) -> Paper:
-    """Return a report as a line: what it is by its name, and the sessions that it names."""
+    """Return a report as a line: what it is and of what by the page's title, and the sessions that it names."""
     text = read_plain(path).decode(errors="replace")
-    title = _STAMP.sub("", path.stem).replace("_", " ")
+    titled = _TITLE.search(text)
+    *of, title = unescape(titled[1]).removesuffix(" · peaktrade").split(" · ") if titled else [path.stem]
+    title = " · ".join([title, *of[1:]])  # the first of them says how it came out
     at = from_seconds(path.stat().st_mtime)
     about = tuple(dict.fromkeys(_SESSION.findall(text)))
-    return Paper(kind="report", name=_named(path), title=title or path.stem, at=at, about=about)
+    return Paper(kind="report", name=_named(path), title=title, at=at, about=about)
 
 
 def _of_evidence(book: EvidenceBook, name: str) -> Paper:

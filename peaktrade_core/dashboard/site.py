@@ -16,13 +16,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard import pages
 from peaktrade_core.dashboard.labs.shelf import Shelf, read_lab
 from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.pages import PAGES, PageAddress, PageSpec
 from peaktrade_core.dashboard.panels import Page
+from peaktrade_core.people.approvals import Approvals
+from peaktrade_core.research.experiments.rows import Experiments
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.language import words
 from peaktrade_core.workspace.workspace import Workspace
@@ -111,7 +113,7 @@ class Site:
         Raises:
             FileNotFoundError: the page has no notebook.
             ArtefactError: that is no view.
-            SessionNotFoundError: nothing has the id in the address.
+            SessionNotFoundError, UnknownNameError: nothing has the id in the address.
         """
         path = self.notebook_of(address)
         notebook = read_lab(path) if address.spec.part == "lab" else pages.read_view(path)
@@ -137,12 +139,18 @@ class Site:
         """Refuse an address whose id does not exist.
 
         Raises:
-            SessionNotFoundError: nothing has that id; says what there is.
+            SessionNotFoundError, UnknownNameError: nothing has that id; says what there is.
         """
+        subject = address.subject or ""
         if address.spec.part == "session_id":
-            Views.of(self.workspace).check_recorded(address.subject or "")
+            Views.of(self.workspace).check_recorded(subject)
         elif address.spec.part == "run_id":
-            Views.of(self.workspace).run(address.subject or "")
+            Views.of(self.workspace).run(subject)
+        elif address.spec.part == "experiment_id":
+            Experiments(self.workspace).known(subject)
+        elif address.spec.part == "request_id":
+            with suppress(ArtefactError):  # a ledger that cannot be read is said in the panel
+                Approvals.of(self.workspace).find(subject)
 
     def render(self, woven: dict[str, Any], name: str) -> str:
         """Return the HTML of a page that needs no kernel."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from math import floor, isfinite, log10
 
@@ -75,6 +76,11 @@ _FIGURE = re.compile(  # a mark or a command, or a figure: a time span of two pa
     re.DOTALL,
 )
 
+_COMMAND = re.compile(r"`([^`]+)`")
+_KEPT = re.compile(
+    r"--?[A-Za-z][\w-]*(?:[ =](?!-)\S+)?|\S*-\S*"
+)  # of a command: an option with its value, a word with a hyphen
+
 
 def shortened(text: str, most: int) -> str:
     """Return the beginning and the end of a text that has more than ``most`` characters: a note may be a book."""
@@ -92,6 +98,22 @@ def cut(text: str, most: int) -> str:
 def tied(markup: str) -> str:
     """Return HTML of ours in which no line ends between a figure and its unit; what is code stays as it is, to be copied."""
     return _FIGURE.sub(lambda found: found[0].replace(" ", TIED) if found["figure"] else found[0], markup)
+
+
+def coded(text: str, plain: Callable[[str], str] = html.escape) -> str:
+    """Return a text as HTML: what stands in backticks as a command, the rest as ``plain`` writes it."""
+    parts = _COMMAND.split(text)  # every second one stood in backticks
+    return "".join(command(part) if n % 2 else plain(part) for n, part in enumerate(parts))
+
+
+def command(text: str, name: str = "") -> str:
+    """Return what is to be typed as HTML; no line ends between an option and its value, nor at a hyphen, where there is room.
+
+    Args:
+        name: of the element's class.
+    """
+    kept = _KEPT.sub(lambda found: f'<span class="kept">{found[0].replace("=", "=<wbr>")}</span>', html.escape(text))
+    return f'<code class="{name}">{kept}</code>' if name else f"<code>{kept}</code>"
 
 
 def badge(status: str) -> str:

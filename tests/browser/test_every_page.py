@@ -16,6 +16,7 @@ from peaktrade_core.alerts.alerts import Raised
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runs.views import Views
 
 pytestmark = pytest.mark.browser
@@ -27,6 +28,8 @@ PAGES = (
 LABS = ("compare", "limits", "parameters", "candles", "sweep")
 LINE = "main .lab-card:not(.still)"
 WAIT_MS = 90_000  # the first time ever a strategy is compiled
+# What is folded away is read, too; menus that lie over the page stay shut.
+UNFOLD = "() => document.querySelectorAll('main details:not(.pick)').forEach(one => { one.open = true; })"
 # Text that is cut: its box hides what does not fit, and nothing says so (dots, a bar to scroll, a title, a clamp).
 CUT = """() => [...document.querySelectorAll('main *, header *')].filter(e => {
   const s = getComputedStyle(e);
@@ -46,18 +49,41 @@ OVERLAP = """() => { const boxes = [...document.querySelectorAll('main .widget-l
     if (Math.min(p.right, q.right) - Math.max(p.left, q.left) > 2 && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 3)
       found.push(a.innerText + ' | ' + b.innerText);
   } return found; }"""
+ROOM = """const room = e => { const box = e.closest('p, li, td, th, dd, pre, div, section'), s = getComputedStyle(box);
+  return box.clientWidth - parseFloat(s.paddingLeft) - parseFloat(s.paddingRight); };"""
 # An id that stands on more than one line, where its line had the room for it.
-SPLIT = """() => { const id = /(?:shadow|testnet)_\\d{8}_\\d{6}_[0-9a-f]{6}|(?:INC|DRILL|EV)-\\d{8}-[A-Z0-9-]+/g, found = [];
+SPLIT = (
+    f"() => {{ {ROOM}"
+    + """ const id = /(?:shadow|testnet)_\\d{8}_\\d{6}_[0-9a-f]{6}|(?:INC|DRILL|EV)-\\d{8}-[A-Z0-9-]+/g;
+  const found = [];
   const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
   for (let node; (node = walk.nextNode());) for (const match of node.data.matchAll(id)) {
     const r = document.createRange(); r.setStart(node, match.index); r.setEnd(node, match.index + match[0].length);
     const lines = new Set([...r.getClientRects()].filter(box => box.width > 1).map(box => Math.round(box.top)));
     const width = [...r.getClientRects()].reduce((sum, box) => sum + box.width, 0);
-    if (lines.size > 1 && node.parentElement.closest('p, li, td, th, dd, div').clientWidth > width + 8)
+    if (lines.size > 1 && room(node.parentElement) > width + 8)
       found.push(match[0] + ' in ' + node.parentElement.parentElement.outerHTML.slice(0, 300));
   } return found; }"""
+)
 
-
+# A command in which an option stands on another line than its value, or a name of its own is broken, where there was room.
+PARTED = (
+    f"() => {{ {ROOM}"
+    + """ const part = /--?[A-Za-z][\\w-]* (?!-)[^\\s=]+|[A-Z]+-[\\w-]+/g, found = [];
+  for (const code of document.querySelectorAll('main code')) {
+    const walk = document.createTreeWalker(code, NodeFilter.SHOW_TEXT), nodes = [];
+    for (let node; (node = walk.nextNode());) nodes.push([node, nodes.length ? nodes.at(-1)[2] : 0,
+      (nodes.length ? nodes.at(-1)[2] : 0) + node.data.length]);
+    const at = place => { const [node, begin] = nodes.find(([, , end]) => place <= end); return [node, place - begin]; };
+    for (const match of code.textContent.matchAll(part)) {
+      const r = document.createRange(); r.setStart(...at(match.index)); r.setEnd(...at(match.index + match[0].length));
+      const boxes = [...r.getClientRects()].filter(box => box.width > 1);
+      const width = boxes.reduce((sum, box) => sum + box.width, 0);
+      if (new Set(boxes.map(box => Math.round(box.top))).size > 1 && room(code) > width + 8)
+        found.push(match[0] + ' in ' + code.textContent);
+    }
+  } return found; }"""
+)
 # A figure whose unit stands on the next line.
 TORN = """() => { const figure = /\\d[ \\u00a0](?:[dhm][ \\u00a0]\\d+[ \\u00a0][hms]|ms|[smhd%]|bps|[A-Z]{3,5})(?![\\w/-])/g;
   const found = [];
@@ -92,6 +118,9 @@ def spoken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for n, (rule, severity) in enumerate([("drawdown", "critical"), *[("stale-feed", "warning")] * 6])
     ]  # fmt: skip
     Alerts.of(workspace).log.append(lambda _: list(raised))
+    book = EvidenceBook.of(workspace)
+    for name in ("control_center_daily", "incident_failed_session"):
+        book.begin(name, name.replace("_", " "), operator="Ada", subject=session_id)
     asked = Approvals.of(workspace).ask(
         "live", "live trading", "a" * 64, by="Ada", reason="10.3 % of 1,000.00 EUR in 6 m 28 s"
     )
@@ -104,7 +133,7 @@ def faults(page: Page, width: int) -> list[str]:
     """Return what a person would see wrong on a page as it stands."""
     wide = page.evaluate("document.documentElement.scrollWidth")
     found = [f"{wide} px wide"] if wide > width else []
-    for name, look in (("cut", CUT), ("overlap", OVERLAP), ("split", SPLIT), ("torn", TORN)):
+    for name, look in (("cut", CUT), ("overlap", OVERLAP), ("split", SPLIT), ("parted", PARTED), ("torn", TORN)):
         found += [f"{name}: {one}" for one in page.evaluate(look)[:3]]
     return found
 
@@ -122,6 +151,7 @@ def test_a_page_at_every_width_in_light_and_dark(browser: Browser, spoken: Spoke
     for scheme in ("light", "dark"):
         watched = Watched(browser, color_scheme=scheme)
         page = watched.open(dashboard.url + path.format(**ids))
+        page.evaluate(UNFOLD)
         found = []
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 1080})

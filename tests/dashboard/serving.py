@@ -143,7 +143,7 @@ def shown(workspace: Workspace, name: str, query: str = "", subject: str | None 
 
 def text(html: str) -> str:
     """Return what a person reads."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).replace("&nbsp;", " ").split())
+    return " ".join(re.sub(r"<[^>]+>", " ", html.replace("<wbr>", "")).replace("&nbsp;", " ").split())
 
 
 def make_history(workspace: Workspace) -> None:

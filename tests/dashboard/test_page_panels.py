@@ -315,6 +315,8 @@ def test_each_halt_is_told_with_scope_time_person_and_reason_on_every_page(
     now = datetime(2026, 1, 5, 8, tzinfo=UTC)
     states = TradingStates.of(workspace)
     states.set(Scope.of("shadow", "rsi_reversion", "ETH/EUR"), "HALTED", by="Ada", reason="a drill", now=now)
+    told = re.findall(r'class="(tile|loud) ([^"]*)"><(?:h2>Trading|span>■)', shown(workspace, "wall"))
+    assert told == [("tile", "yellow"), ("loud", "yellow")]  # one colour for the same fact
     states.set(GLOBAL, "NO_ORDERS", by="Ben", reason="no bar from noon", now=now)
     for panel in ("status", "wall", "system_lights", "control_status"):
         said = text(shown(workspace, panel))
@@ -416,7 +418,7 @@ def test_record_shows_the_command_line_as_it_can_be_typed(workspace: Workspace, 
     changed.pop("extra")
     Registry.of(workspace).path_of(record).write_text(json.dumps(changed))
     said = shown(workspace, "session_record", subject=record.session_id)
-    assert "session run --notes &#39;a b; rm&#39;" in said
+    assert "session run --notes &#x27;a b; rm&#x27;" in text(said)
     assert '<th scope="row" title="odd">odd</th><td>field</td>' in said
 
 

@@ -9,7 +9,7 @@ from html import unescape
 from urllib.parse import quote
 
 import pytest
-from serving import HOSTILE, Dashboard, make_history, new_workspace
+from serving import HOSTILE, Dashboard, make_history, new_workspace, text
 
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.papers import KINDS, Papers
@@ -35,7 +35,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     )
     folder = workspace.reports / "sessions"
     folder.mkdir(parents=True)
-    (folder / "session_report_20260105T080000.html").write_text(f"<p>{session_id}</p>{HOSTILE}")
+    (folder / "session_report_20260105T080000.html").write_text(
+        f"<title>✓ pass · The session &amp; more · Session report · peaktrade</title><p>{session_id}</p>{HOSTILE}"
+    )
     (workspace.home / "secret.html").write_text("secret")
     (folder / "linked.html").symlink_to(workspace.home / "secret.html")
     os.symlink(workspace.home, workspace.reports / "outside")
@@ -58,13 +60,14 @@ def test_what_is_about_a_session_is_listed_on_its_page_and_opens(written: Worksp
     session_id = newest(written)
     listed = Papers.of(written).listed(about=session_id)
     assert {paper.kind for paper in listed} == {"report", "evidence", "incident"}
+    assert [one.title for one in listed if one.kind == "report"] == ["Session report · The session & more"]
     html = unescape(Page(lambda: written, "", session_id).panel("session_papers"))
     for paper in listed:
         assert f'href="{paper.address}"' in html
         answer = served.get(paper.address)
         assert answer.status == 200, paper
         assert session_id in answer.body
-    assert f"peaktrade lab post_session_check -p session_id={session_id}" in html.replace("<wbr>", "")
+    assert f"peaktrade lab post_session_check -p session_id={session_id}" in text(html)
     told = served.json(f"/api/papers?about={session_id}&kind=incident")
     assert told["total"] == 1
     assert [one["name"] for one in told["rows"]] == [paper.name for paper in listed if paper.kind == "incident"]

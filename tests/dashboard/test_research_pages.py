@@ -172,6 +172,7 @@ def test_the_sessions_of_a_decision_are_named(tried: Tried, served: Dashboard) -
 
 def test_what_is_not_there_or_torn_is_said(tried: Tried, served: Dashboard, tmp_path: Path) -> None:
     assert served.get("/api/experiments/nothing").status == 404
+    assert served.get("/research/nothing").status == 404
     assert "unknown experiment" in page(tried, "experiment", "nothing")
     assert page(tried, "experiment", "sw_") == page(
         tried, "experiment", tried.ids["sweep"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,8 @@ from peaktrade_core.show.wording import (
     MINUS,
     NOTHING,
     TIED,
+    coded,
+    command,
     drawdown,
     gained,
     money,
@@ -114,3 +117,11 @@ def test_ids_beside_each_other_are_told_apart_by_their_end() -> None:
     assert short_id("shadow_20261129_164326_68b784") == "…164326_68b784"
     for other in ("ma_crossover", "BTC/EUR", "latest", "bt_bbadf0cb0ae3"):
         assert short_id(other) == other
+
+
+def test_a_command_keeps_an_option_with_its_value_and_is_text_to_copy() -> None:
+    said = coded("Ask <Ben>: `peaktrade change adopt --by NAME -p alert_id=A-71c0 --dry-run`")
+    assert said.startswith("Ask &lt;Ben&gt;: <code>peaktrade change adopt <span")
+    assert re.findall(r'<span class="kept">(.*?)</span>', said) == ["--by NAME", "-p alert_id=<wbr>A-71c0", "--dry-run"]
+    assert "adopt --by NAME -p alert_id=A-71c0 --dry-run</code>" in re.sub(r"</?span[^>]*>|<wbr>", "", said)
+    assert command("x `y`", "command") == '<code class="command">x `y`</code>'

@@ -6,7 +6,6 @@ import asyncio
 import ctypes
 import math
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from html import escape
@@ -109,7 +108,7 @@ class Bench:
 
     def say(self, text: str) -> None:
         """Show what went wrong."""
-        self.said.value = f'<p class="note bad" role="alert"><b>✕</b> {as_code(spoken(text))}</p>' if text else ""
+        self.said.value = f'<p class="note bad" role="alert"><b>✕</b> {wording.coded(spoken(text))}</p>' if text else ""
 
     def when_changed(self, controls: Sequence[w.Widget], work: Callable[[], None]) -> None:
         """Do something whenever a value of some controls changes."""
@@ -157,11 +156,6 @@ def card(*children: w.Widget, title: str = "", name: str = "") -> Card:
     if name:
         box.add_class(f"lab-{name}")
     return box
-
-
-def as_code(text: str) -> str:
-    """Return text as HTML; what stands between backticks is to be typed."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def table_html(table: Table) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as w
 
 from peaktrade_core.dashboard.labs import study
-from peaktrade_core.dashboard.labs.bench import FULL, Bench, as_code, card, figures_html
+from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, figures_html
 from peaktrade_core.dashboard.labs.picture import DrawnSeries, Picture, Window, together
 from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.dashboard.labs.study import Choice, MarketData, Outcome, TriedChoice
@@ -163,7 +163,7 @@ class ParametersLab(Bench):
             told = [self.told("covered", bars=wording.count(data.held), since=wording.moment(data.since))]
             told += [self.told("openings", n=data.openings)] if data.openings else []
         told += [self.told("tries", n=wording.count(len(self._tried))), self.told("uncounted")]
-        return "".join(f"<p>{as_code(text)}</p>" for text in told)
+        return "".join(f"<p>{wording.coded(text)}</p>" for text in told)
 
 
 def taken(asked: Mapping[str, object], known: Mapping[str, Any]) -> dict[str, Any]:

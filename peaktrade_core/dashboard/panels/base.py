@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
@@ -196,8 +195,13 @@ def written(at: datetime, form: str) -> str:
 
 
 def coded(text: str) -> Markup:
-    """Return a text, escaped, with what stands in backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spoken(text)))))  # noqa: S704  (escaped before)
+    """Return a text, escaped: what stands in backticks as a command, and each id of the rest as a link."""
+    return Markup(wording.coded(spoken(text), lambda part: linked(escape(part))))  # noqa: S704  (escaped before)
+
+
+def command(text: str, name: str = "") -> Markup:
+    """Return a command to be typed, escaped."""
+    return Markup(wording.command(text, name))  # noqa: S704  (escaped there)
 
 
 def spark(values: Sequence[float], label: str, base: float | None, tone: Tone) -> Markup:
@@ -235,6 +239,7 @@ def _templates() -> jinja2.Environment:
     env.filters["iso"] = iso
     env.filters["written"] = written
     env.filters["coded"] = coded
+    env.filters["command"] = command
     env.filters["spoken"] = spoken
     env.filters["linked"] = linked
     env.filters["figures"] = wording.figure
