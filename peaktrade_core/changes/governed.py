@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.errors import ConfigError, why
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, read_toml, sha256_of, short_digest
 from peaktrade_core.changes.code import text_of, trading_digest
 from peaktrade_core.changes.keys import ALERTS, CODE, FREE, SCHEDULE, TIER
@@ -60,15 +61,35 @@ def governed(workspace: Workspace, files: Mapping[str, bytes | None] | None = No
     if files is None:
         place, alerts, jobs = workspace, path_of(workspace, ALERTS_FILE), path_of(workspace, JOBS_FILE)
         return _values(Workspace(place.home, place.config_path, place.runs), alerts, jobs, code=not place.rehearsal)
-    with tempfile.TemporaryDirectory(prefix="peaktrade-change-") as folder:
-        for name, data in files.items():
+    with staged(workspace, files) as folder:
+        place = Workspace(workspace.home, folder / CONFIG_FILE, workspace.runs)
+        return _values(place, folder / ALERTS_FILE, folder / JOBS_FILE, code=not workspace.rehearsal)
+
+
+@contextmanager
+def staged(workspace: Workspace, files: Mapping[str, bytes | None]) -> Iterator[Path]:
+    """Return a folder that holds texts as the files of settings, to be read by whoever reads those; gone after the block.
+
+    It lies in the workspace under a hidden name, where ``peaktrade doctor`` removes what a killed process left.
+
+    Raises:
+        ConfigError: of the block, without the folder in its words.
+        EnvironmentFault: it cannot be written.
+    """
+    cache = workspace.home / ".cache"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        held = tempfile.TemporaryDirectory(prefix=".change-", suffix=".tmp", dir=cache)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write {cache}: {why(error)}") from error
+    with held as name:
+        for file, data in files.items():
             if data is not None:
-                (Path(folder) / name).write_bytes(data)
-        staged = Workspace(workspace.home, Path(folder) / CONFIG_FILE, workspace.runs)
+                (Path(name) / file).write_bytes(data)
         try:
-            return _values(staged, Path(folder) / ALERTS_FILE, Path(folder) / JOBS_FILE, code=not workspace.rehearsal)
+            yield Path(name)
         except ConfigError as error:
-            raise ConfigError(str(error).replace(f"{folder}/", "")) from None
+            raise ConfigError(str(error).replace(f"{name}/", "")) from None
 
 
 def _values(place: Workspace, alerts: Path, jobs: Path, *, code: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from peaktrade_core.changes.book import Changes
 from peaktrade_core.control.changing.propose import propose
+from peaktrade_core.records.leftovers import tidy
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import REPO
@@ -48,8 +50,12 @@ def apply(home: Path, change: str, at: int) -> int:
     "settings",
     [["live_risk.max_order_notional=500"], ["live_risk.max_open_positions=4", "alerts.page=http://a.example.org/x"]],
 )
-def test_killed_at_any_call_it_is_old_or_new_and_goes_on(tmp_path: Path, settings: list[str]) -> None:
-    died = 0
+def test_killed_at_any_call_it_is_old_or_new_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: list[str]
+) -> None:
+    died, elsewhere = 0, tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     while True:
         home = tmp_path / str(died)
         shutil.copytree(REPO / "config", home / "config")
@@ -79,3 +85,9 @@ def test_killed_at_any_call_it_is_old_or_new_and_goes_on(tmp_path: Path, setting
         assert Changes.of(Workspace(home)).compared().items == ()
     assert died > 8
     assert not list((home / "config").glob(".*.change"))
+    assert list(elsewhere.iterdir()) == []  # what a killed one left lies in its workspace, where the doctor removes it
+    left = list(tmp_path.glob("*/.cache/.change-*"))
+    for folder in left:
+        os.utime(folder, (0, 0))
+    assert left
+    assert all(folder in tidy(Workspace(folder.parents[1])) for folder in left)

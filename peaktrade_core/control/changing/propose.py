@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from peaktrade_core.base.files import read_plain
 from peaktrade_core.changes.book import Changes
 from peaktrade_core.changes.change import Change
 from peaktrade_core.changes.edit import BY_FILE, value_of, with_value
-from peaktrade_core.changes.governed import ALERTS_FILE, CONFIG_FILE, FILES, JOBS_FILE, texts
+from peaktrade_core.changes.governed import ALERTS_FILE, CONFIG_FILE, FILES, JOBS_FILE, staged, texts
 from peaktrade_core.changes.keys import ALERTS, EVIDENCE, SCHEDULE, KeyChange, ruling
 from peaktrade_core.research.over_sessions.limits import LimitSweep, sweep_limits
 from peaktrade_core.research.trials.sweep import SweepStore
@@ -123,16 +122,12 @@ def validate(workspace: Workspace, files: Mapping[str, bytes | None]) -> None:
     Raises:
         ConfigError: says where.
     """
-    with tempfile.TemporaryDirectory(prefix="peaktrade-change-") as folder:
+    with staged(workspace, files) as folder:
         for name, data in files.items():
-            path = Path(folder) / name
             if data is None or name == CONFIG_FILE:
                 continue
-            path.write_bytes(data)
-            try:
-                load_alert_settings(path) if name == ALERTS_FILE else read_jobs(path, job_kinds(workspace))
-            except ConfigError as error:
-                raise ConfigError(str(error).replace(f"{folder}/", "")) from None
+            path = folder / name
+            load_alert_settings(path) if name == ALERTS_FILE else read_jobs(path, job_kinds(workspace))
 
 
 def evidence_for(workspace: Workspace, items: Sequence[KeyChange], given: Sequence[str]) -> tuple[str, ...]:
