@@ -14,7 +14,7 @@ from peaktrade_core.incidents.diagnosis.facts import SessionFacts
 from peaktrade_core.incidents.figures import calls_figure, causes_figure, gap_figure
 from peaktrade_core.research.divergence_events import pair_trades
 from peaktrade_core.runbooks.notebook import open_session
-from peaktrade_core.show.chart import Chart
+from peaktrade_core.show.chart import WIDTH, Chart, Frame
 from peaktrade_core.show.table import Table
 from peaktrade_core.testing import LoopbackVenue, VenueFault
 from peaktrade_core.trading.events import BarDone
@@ -108,6 +108,8 @@ def test_halts_over_time_show_every_scope(workspace: Workspace) -> None:
         ("release asked for or refused", 1),
     ]
     assert "by Ada: strange fills" in chart.marks[0].marks[0].text
+    frame = Frame(chart)
+    assert max(frame.x(mark.ts) for kind in chart.marks for mark in kind.marks) < 0.98 * WIDTH  # whole at the edge
 
 
 def test_a_drill_over_time_has_its_detection_and_reaction(workspace: Workspace) -> None:

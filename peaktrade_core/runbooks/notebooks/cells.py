@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.show.language import spoken
 
 if TYPE_CHECKING:
     from peaktrade_core.runbooks.evidence import Evidence
@@ -37,13 +38,23 @@ class StoppedCells:
         elif cause := self._cause(error):
             self.why |= dict.fromkeys(names, cause)
 
-    def show(self, shell: Any, kind: type[NameError], error: NameError, trace: Any, tb_offset: object = None) -> None:
-        """Show a missing name, IPython's way, in our words where an earlier cell is behind it."""
+    def show(
+        self, shell: Any, kind: type[Exception], error: NameError | PeaktradeError, trace: Any, tb_offset: object = None
+    ) -> None:
+        """Show an error IPython's way: ours, and a missing name behind which an earlier cell is, as a person reads them."""
         del tb_offset
-        if cause := self.why.get(error.name or ""):
-            said = [f"Stopped above: this step needs `{error.name}`, and the step that makes it ended with", cause]
-            error._render_traceback_ = lambda: [*said, "Mend that, run that cell again, and go on from there."]  # type: ignore[attr-defined]
+        if said := self._said(error):
+            error._render_traceback_ = lambda: [spoken(one) for one in said]  # type: ignore[method-assign, union-attr]
         shell.showtraceback((kind, error, trace), running_compiled_code=True)
+
+    def _said(self, error: NameError | PeaktradeError) -> list[str]:
+        """Return what is shown in the place of a traceback; nothing where that is a programmer's to read."""
+        if isinstance(error, PeaktradeError):
+            return error._render_traceback_()
+        if cause := self.why.get(error.name or ""):
+            said = f"Stopped above: this step needs `{error.name}`, and the step that makes it ended with"
+            return [said, cause, "Mend that, run that cell again, and go on from there."]
+        return []
 
     def _cause(self, error: BaseException) -> str:
         """Return what is to be mended; empty where the error says it itself, as a programmer's does."""
@@ -97,4 +108,4 @@ def _watch(shell: Any) -> None:
     """Watch the cells of a shell, once."""
     cells = StoppedCells()
     shell.events.register("post_run_cell", cells.ran)
-    shell.set_custom_exc((NameError,), cells.show)
+    shell.set_custom_exc((NameError, PeaktradeError), cells.show)
