@@ -124,10 +124,15 @@ def _used(use: AccountUse) -> list[Part]:
     return [LIMITS.table(told, use.limits), *([SHARES.table("", use.shares)] if use.shares else [])]
 
 
+def _amount(value: float, unit: str) -> str:
+    """Return what is used of a limit, or may be: a count whole, money as finely as it is counted."""
+    return f"{value:,.0f}" if unit == "positions" else wording.money(value, unit, code=False)
+
+
 LIMITS = Columns[Any](
     limit=Column("Limit", lambda n: n.name),
-    used=Column("Used", lambda n: wording.money(n.used, n.unit, code=False), "number"),
-    of=Column("Of", lambda n: wording.money(n.limit, n.unit, code=False), "number"),
+    used=Column("Used", lambda n: _amount(n.used, n.unit), "number"),
+    of=Column("Of", lambda n: _amount(n.limit, n.unit), "number"),
     unit=Column("Unit", priority=1),
     share=Column("Share", lambda n: f"{100 * n.share:.0f} %", "number"),
     level=Column("Level", lambda n: Cell(n.level, TONE_OF.get(n.level, ""))),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.base.clock import local
+from peaktrade_core.base.clock import both, local
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook, IncidentRow
@@ -58,7 +58,7 @@ def report_text(incident: Incident, folder: Path) -> str:
     """Return the report as markdown of an incident that is kept in a folder."""
     checks = response_checks(incident, unsecured(folder, incident.artefacts))
     cover = incident_cover(incident, checks).markdown()
-    return template("incident.md.j2").render(i=incident, cover=cover, checks=checks, local=local)
+    return template("incident.md.j2").render(i=incident, cover=cover, checks=checks, both=both)
 
 
 def response_checks(incident: Incident, lost: Sequence[str] = ()) -> list[Check]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from peaktrade_core.base.clock import both
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.runbooks.book import EvidenceBook
@@ -170,8 +171,8 @@ def show_evidence(workspace: Workspace, evidence_id: str) -> CommandResult:
         "record": f"{evidence_id}, {record_told(row)}",
         "about": record.subject,
         "by": f"{record.operator} ({record.role}) on {record.host}",
-        "began": f"{wording.moment(record.began_at)} UTC, {record.began_local}",
-        "ended": f"{wording.moment(record.ended_at)} UTC, {record.ended_local}" if record.ended_at else "",
+        "began": both(record.began_at),
+        "ended": both(record.ended_at) if record.ended_at else "",
         "page": page.relative_to(book.home).as_posix() if page.is_file() else "",
     }
     signed = countersignatures(book, evidence_id)

@@ -22,6 +22,7 @@ from peaktrade_core.records.bar_table import BarTable
 from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import whole_events
 from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.show import wording
 from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.market import worth
 from peaktrade_core.trading.records import SessionRecord
@@ -167,7 +168,8 @@ def _left_open(tally: Tally, record: SessionRecord) -> str:
         return ""
     bar = tally.last_bar
     size = worth(record.symbol, float(tally.ledger.qty), bar.close) if bar else 0.0
-    told = f", worth {size:,.2f} at its last price {bar.close:g}" if bar else ""
+    money = wording.money(size, wording.quote_currency(record.symbol))
+    told = f", worth {money} at its last price {wording.price(bar.close)}" if bar else ""
     return (
         f"; it left a position of {float(tally.ledger.qty):+g} {record.symbol or 'of an unknown symbol'} open{told}: "
         f"`peaktrade fleet stop {record.session_id} --close` closes it"

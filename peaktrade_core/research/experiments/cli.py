@@ -93,7 +93,8 @@ def sweeps(workspace: Workspace, **filters: Any) -> CommandResult:
     """List the sweeps, newest first, each with its verdict."""
     rows = Experiments(workspace).rows(ExperimentQuery(**{**filters, "run_type": SWEEP}))
     shown = "id began name market trials verdict sharpe total tags question"
-    return CommandResult(rows, EXPERIMENTS.table("", rows, shown, empty=_empty(filters)))
+    empty = _empty(filters, "No sweep was run yet: `peaktrade sweep run` makes one.")
+    return CommandResult(rows, EXPERIMENTS.table("", rows, shown, empty=empty))
 
 
 @experiments.command()
@@ -297,9 +298,9 @@ def note(workspace: Workspace, experiment: str, note: str, tags: tuple[str, ...]
     return CommandResult(made, f"noted on {row.id}")
 
 
-def _empty(filters: dict[str, Any]) -> str:
+def _empty(filters: dict[str, Any], none: str = NONE) -> str:
     asked = any(value for name, value in filters.items() if name != "limit")
-    return "No experiment matches these filters." if asked else NONE
+    return "No experiment matches these filters." if asked else none
 
 
 experiments.add_command(details, "show")  # as it was called before
