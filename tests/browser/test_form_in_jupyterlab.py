@@ -299,9 +299,9 @@ def test_a_long_table_sorts_and_filters(watched: Watched, home: Path) -> None:
         assert (waits[0], waits[-2:]) == ("1 m 1 s", ["13 m 13 s", "–"])
         find.fill("run 1")
         find.press("d")  # a letter that JupyterLab would take for a command elsewhere
-        expect(page.locator(".pt-long output")).to_have_text("0 of 14")
+        expect(page.locator(".pt-long output")).to_have_text("0 / 14")
         find.fill("−3,000 run")
-        expect(page.locator(".pt-long output")).to_have_text("2 of 14")
+        expect(page.locator(".pt-long output")).to_have_text("2 / 14")
         expect(page.locator(".pt-long tbody tr:visible")).to_have_count(2)
 
 

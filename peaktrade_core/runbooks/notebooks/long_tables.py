@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from peaktrade_core.show.language import spoken
 from peaktrade_core.show.table import Table
 
 LONG = 12  # rows from which a table is long
@@ -28,9 +29,10 @@ def for_a_person(table: Table) -> str:
     plain = table._repr_html_()
     if len(table.rows) < LONG or not any(table.columns):
         return plain
+    label, hint, count = map(spoken, ("Filter the rows", "Filter: words in a row", f"{len(table.rows)} rows"))
     find = (
-        '<div class="pt-find" hidden><input type="search" aria-label="Filter the rows" placeholder="Filter: words in a row">'
-        f"<output>{len(table.rows)} rows</output></div>"
+        f'<div class="pt-find" hidden><input type="search" aria-label="{label}" placeholder="{hint}">'
+        f"<output>{count}</output></div>"
     )
     script = f"{_script()}(document.currentScript.parentElement)"
     return f'<div class="pt-long"><style>{_style()}</style>{find}{plain}<script>{script}</script></div>'

@@ -40,7 +40,7 @@
     head.append(button);
   });
 
-  const words = box.querySelector("input"), count = box.querySelector("output");
+  const words = box.querySelector("input"), count = box.querySelector("output"), all = count.value;
   words.addEventListener("keydown", (event) => event.stopPropagation());  // keys are the notebook's commands elsewhere
   words.addEventListener("input", () => {
     const asked = words.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -50,7 +50,7 @@
       row.hidden = !asked.every((word) => text.includes(word));
       shown += !row.hidden;
     }
-    count.value = asked.length ? `${shown} of ${rows.length}` : `${rows.length} rows`;
+    count.value = asked.length ? `${shown} / ${rows.length}` : all;
   });
   box.querySelector(".pt-find").hidden = false;
 })
