@@ -147,7 +147,8 @@ class TradingStates:
             wanted = TradingState(scope=where.text, state=state, by=said(by), reason=said(reason), since=now)
             not_done = "NOT ENGAGED, trading goes on" if where == GLOBAL else f"NOT HALTED, trading goes on in {where}"
             told = self._tell_another_way(wanted, str(error))
-            raise EnvironmentFault(". ".join(filter(None, (f"{not_done}: {error}", told)))) from error
+            again = "Mend that and halt again: a session that starts before then trades"
+            raise EnvironmentFault(". ".join(filter(None, (f"{not_done}: {error}", told, again)))) from error
 
     def _tell_another_way(self, wanted: TradingState, why: str) -> str:
         """Tell of a stop that cannot be written, once for each; return who was told."""

@@ -193,6 +193,7 @@ def test_a_switch_that_cannot_be_written_is_said_not_to_be_engaged_and_is_told_a
     ended = typed(home, "killswitch", "engage", "--by", "Ada", "--reason", "odd fills", full=True)
     assert (ended.code, ended.stdout) == (7, "")
     assert "NOT ENGAGED, trading goes on: " in ended.stderr
+    assert "halt again: a session that starts before then trades" in ended.stderr
     assert "ACTIVE" not in ended.stderr
     assert f"told by signal and ended: {run_id}, the watcher" in ended.stderr
     assert "Channels told: hook" in ended.stderr
