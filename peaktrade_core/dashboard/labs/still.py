@@ -47,7 +47,8 @@ def _still(widget: w.Widget) -> str:
     label, says = getattr(widget, "description", ""), _said(widget)
     if isinstance(widget, w.Button):
         label, says = "", label
-    return f'<div class="still-control"><span>{escape(label)}</span><span>{escape(says)}</span></div>'
+    pick = " pick-one" if isinstance(widget, w.Dropdown) else ""
+    return f'<div class="still-control{pick}"><span>{escape(label)}</span><span>{escape(says)}</span></div>'
 
 
 def _said(widget: w.Widget) -> str:
