@@ -214,7 +214,7 @@ def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 def peaktrade(home: Path) -> Callable[..., Ended]:
     """Return a function that runs ``peaktrade ARGS`` in a process of its own, in the fresh workspace."""
 
-    def run(*args: object, timeout: float = 60.0, env: dict[str, str] | None = None) -> Ended:
+    def run(*args: object, timeout: float = 300.0, env: dict[str, str] | None = None) -> Ended:
         done = subprocess.run(
             command(*args), cwd=home, env=environment(home, env), capture_output=True, text=True, timeout=timeout
         )

@@ -156,9 +156,9 @@ def test_the_dashboard_serves_pages_and_figures(run: Callable[..., Any]) -> None
         assert server.stdout is not None
         line = next(line for line in server.stdout if "at http://127.0.0.1:" in line)
         url = line.split(" at ")[1].split()[0]
-        with urllib.request.urlopen(f"{url}api/live_sessions", timeout=60) as answer:
+        with urllib.request.urlopen(f"{url}api/live_sessions", timeout=300) as answer:
             assert any(row["mode"] == "shadow" for row in json.load(answer))
-        with urllib.request.urlopen(f"{url}sessions", timeout=60) as answer:
+        with urllib.request.urlopen(f"{url}sessions", timeout=300) as answer:
             assert b"</html>" in answer.read()
     finally:
         server.terminate()

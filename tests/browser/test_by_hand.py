@@ -158,5 +158,5 @@ def test_what_is_moved_in_a_lab_stands_in_its_address_and_outlives_a_reload(
     page.wait_for_url(f"**?session={session_id}&max_order_notional=*")
     moved = page.locator(".widget-readout").first.inner_text()
     page.reload()
-    expect(page.locator(".widget-readout").first).to_have_text(moved, timeout=60_000)
+    expect(page.locator(".widget-readout").first).to_have_text(moved)
     expect(page.locator("#banner")).to_be_hidden()

@@ -56,7 +56,7 @@ def test_a_question_is_answered_by_keyboard_alone(watched: Watched, lab: str, ho
     reach(page, lab)
     for number in (1, 2):
         page.keyboard.press("Shift+Enter")
-        expect(page.locator(".jp-InputPrompt").nth(number - 1)).to_have_text(f"[{number}]:", timeout=60_000)
+        expect(page.locator(".jp-InputPrompt").nth(number - 1)).to_have_text(f"[{number}]:")
     radios = page.get_by_role("radiogroup", name="Which way?").get_by_role("radio")
     expect(radios.first).to_be_focused(timeout=30_000)
     for key in ("ArrowDown", "ArrowDown", "ArrowUp", "d", "d", "x"):  # the letters delete and cut a cell elsewhere
@@ -195,7 +195,7 @@ def test_a_saved_copy_is_gone_on_with_and_a_finished_one_is_left_as_it_is(watche
         expect(execution).to_be_hidden()
         operator.fill("Ada")
         run.click()
-        expect(question).to_have_count(1, timeout=60_000)
+        expect(question).to_have_count(1)
         expect(execution).to_contain_text("It goes on with what was answered")
         (begun,) = EvidenceBook.of(workspace).ids()
         wait_until(page, lambda: f'resume: str = "{begun}"' in parameters_in(path))  # saved by itself
@@ -227,7 +227,7 @@ def test_a_saved_copy_is_gone_on_with_and_a_finished_one_is_left_as_it_is(watche
         expect(page.get_by_text("model not found")).to_have_count(0)
         with page.expect_popup() as opened:
             execution.get_by_role("link", name="Begin anew in a clean copy").click()
-        expect(opened.value.get_by_label("operator", exact=True)).to_have_value("Ada", timeout=60_000)
+        expect(opened.value.get_by_label("operator", exact=True)).to_have_value("Ada")
         expect(opened.value.locator(".pt-execution")).to_be_hidden()
 
 
@@ -243,13 +243,13 @@ def test_a_restarted_kernel_brings_the_form_back_and_asks_again(watched: Watched
     with served_lab(copy_of("pre_session_check", {}, workspace), workspace) as address:
         open_form(page, address)
         page.locator(".pt-run button").click()
-        expect(question).to_have_count(1, timeout=60_000)
+        expect(question).to_have_count(1)
         begun = EvidenceBook.of(workspace).ids()
         restart("notebook:restart-kernel")
-        expect(question).to_have_count(0, timeout=60_000)  # one of the kernel that is gone would hear no answer
+        expect(question).to_have_count(0)  # one of the kernel that is gone would hear no answer
         expect(page.locator(".pt-execution")).to_contain_text("It goes on with what was answered")
         restart("notebook:restart-run-all")
-        expect(question).to_have_count(1, timeout=60_000)
+        expect(question).to_have_count(1)
         expect(page.get_by_role("button", name="| Idle")).to_be_visible(timeout=60_000)
         page.wait_for_timeout(2000)  # it stays
         question.locator("input[type=radio]").first.check()

@@ -60,7 +60,7 @@ def typed(home: Path, *args: bytes | str, env: dict[str, str] | None = None, ful
         env=environment(home, env),
         cwd=home,
         capture_output=True,
-        timeout=60,
+        timeout=300,
         preexec_fn=full_disk if full else None,
     )
     return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
@@ -159,7 +159,7 @@ def test_a_workspace_is_found_from_within_without_its_configuration(home: Path) 
         cwd=inside,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert TradingStates.of(Workspace(home)).read(GLOBAL).state == "NO_ORDERS"

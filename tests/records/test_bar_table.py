@@ -100,4 +100,4 @@ def test_neither_writing_nor_reading_it_loads_pandas(bars: list[BarDone], tmp_pa
         assert len(read_table(folder / "table.parquet", ["ts_event", "equity"])["equity"]) == 20
         sys.exit("pandas" in sys.modules)
     """
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=300)

@@ -127,7 +127,7 @@ def test_a_full_disk_ends_the_session_as_failed_with_a_whole_journal(
     home: Path, workspace: Workspace, configure: Callable[[str, str], None], room: int
 ) -> None:
     configure("events = 2000", "events = 40")
-    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(home), str(room)], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(home), str(room)], capture_output=True, timeout=300)
     session_id, status, error = json.loads(done.stdout)
     journal = RunFolder(workspace.runs, session_id).journal
     assert status == "failed"

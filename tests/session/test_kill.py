@@ -79,7 +79,7 @@ run_session(plan, Desk.of(workspace))
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_between_two_writes(home: Path, workspace: Workspace, point: str) -> None:
     *where, status = POINTS[point]
-    done = subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=300)
     assert done.returncode == -signal.SIGKILL
     recovered = recover(workspace)
     assert [record.status for record in recovered] == ([status] if status else [])
@@ -100,7 +100,7 @@ def stopped_by(number: int, start: Callable[..., Any], workspace: Workspace) -> 
     folder = RunFolder(workspace.runs, Views.of(workspace).rows()[0].run_id)
     until(lambda: folder.journal.exists() and folder.journal.read_bytes().count(b'"bar"') > 3)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     record = Views.of(workspace).record(folder.run_id)
     assert json.loads(out)["session_id"] == record.session_id
     return process.returncode, record
@@ -133,13 +133,13 @@ for _ in range(40_000):
         stop.wait(1e-7)
     signal.setitimer(signal.ITIMER_REAL, 0)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
 
 
 def test_two_recoverers_recover_once(home: Path, workspace: Workspace) -> None:
     where = POINTS["record written"][:-1]
     for _ in range(3):
-        subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
+        subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=300)
     found: list[SessionRecord] = []
     threads = [Thread(target=lambda: found.extend(recover(Workspace(home)))) for _ in range(6)]
     for thread in threads:
@@ -153,7 +153,7 @@ def test_two_recoverers_recover_once(home: Path, workspace: Workspace) -> None:
 
 def test_whoever_comes_second_leaves_the_first_ones_record_as_it_is(home: Path, workspace: Workspace) -> None:
     where = POINTS["record written"][:-1]
-    subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
+    subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=300)
     registry, first, inodes = Registry.of(workspace), list[SessionRecord](), list[int]()
 
     class Overtaken(Registry):
@@ -201,7 +201,7 @@ def test_a_recovered_run_of_another_machine_is_left_alone(
     home: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = POINTS["record written"][:-1]
-    subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
+    subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=300)
     monkeypatch.setattr("peaktrade_core.session.recovery.this_host", lambda: "elsewhere")
     assert recover(workspace) == []
     assert Views.of(workspace).rows()[0].status == "started"

@@ -79,7 +79,7 @@ class Kernel:
         """Return what the code prints, or the name of the error that it ends with."""
         said: list[str] = []
         reply = self.client.execute_interactive(
-            code, timeout=30, output_hook=lambda m: said.append(m["content"].get("text", ""))
+            code, timeout=60, output_hook=lambda m: said.append(m["content"].get("text", ""))
         )
         return "".join(said).strip() if reply["content"]["status"] == "ok" else reply["content"]["ename"]
 
@@ -199,7 +199,7 @@ def test_a_kernel_restarts(kernel):
     one = kernel()
     before = one.pid
     one.manager.restart_kernel(now=True)
-    one.client.wait_for_ready(timeout=30)
+    one.client.wait_for_ready(timeout=60)
     assert one.pid != before
     assert gone(before)
     assert one.run("print(1)") == "1"
@@ -268,7 +268,7 @@ def test_the_next_kernel_is_ready_and_becomes_what_is_asked_for(tmp_path):
         assert second.run("print(In[1][:9], len(In))") == "import os 5"
         ready(nursery, first.pid, second.pid)
         second.manager.restart_kernel(now=True)  # whoever talks to it goes on where it was
-        second.client.wait_for_ready(timeout=30)
+        second.client.wait_for_ready(timeout=60)
         assert second.run("print('restarted')") == "restarted"
         for one in (first, second):
             one.end()
