@@ -29,6 +29,7 @@ from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.base.clock import utc
 from peaktrade_core.runs.handbook import handbook
+from peaktrade_core.show.wording import many
 
 _SHOWN = 30  # alerts named in one notification; the rest is counted
 _SLOWEST = 30  # how far a rule that keeps coming back is slowed down
@@ -114,7 +115,7 @@ def _merged(findings: Sequence[RuleFinding]) -> dict[str, RuleFinding]:
         subjects = {f.run_id or f.key for f in several}
         if len(subjects) > 1:
             worst = worst._replace(
-                message=f"{len(subjects)} runs, the worst {worst.run_id}: {worst.message}",
+                message=f"{many(len(subjects), 'run')}, the worst {worst.run_id}: {worst.message}",
                 run_id=None,
                 cause=" ".join(sorted(map(str, subjects))),
             )
@@ -248,7 +249,7 @@ def _notification(
 ) -> Notification:
     worst = max(rows, key=lambda row: rank(row.severity))
     first = rows[0]
-    subject = (first.run_id or first.key or first.message) if len(rows) == 1 else f"{len(rows)} alerts"
+    subject = (first.run_id or first.key or first.message) if len(rows) == 1 else many(len(rows), "alert")
     title = _WORDS[kind].format(severity=worst.severity.upper(), rule=rule_id)
     return Notification(
         at=now,

@@ -27,7 +27,7 @@ from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.text import inert
 from peaktrade_core.show.terminal import say
-from peaktrade_core.show.wording import cut
+from peaktrade_core.show.wording import cut, many
 
 LONGEST_PAUSE_S = 1.0  # between two deliveries of one channel; Apprise would wait up to 5.5 s, an alert may not
 USUAL_CHARS = 4000  # a receiver of which Apprise knows no length takes so many
@@ -97,7 +97,7 @@ def plainest(note: Notification) -> Message:
     """Return a notification in words that no receiver can misread: nothing in them comes from outside."""
     about, _, _ = note.title.partition(":")
     what = (
-        f"{len(note.alert_ids)} alerts"
+        many(len(note.alert_ids), "alert")
         if len(note.alert_ids) > 1
         else "".join(f"alert {one}" for one in note.alert_ids)
     )

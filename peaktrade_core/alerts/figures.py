@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from peaktrade_core.alerts.alerts import CRITICAL, AlertRow
 from peaktrade_core.show.chart import Chart, Line, Mark, Marks
 from peaktrade_core.show.table import Table
+from peaktrade_core.show.wording import many
 
 DAYS = 7
 TITLE = f"Alerts of the last {DAYS} days"
@@ -36,7 +37,7 @@ def alerts_figure(rows: Sequence[AlertRow], now: datetime) -> Chart | Table:
         name="alerts",
         title=TITLE,
         digits=0,
-        label=f"{len(met)} alerts in {DAYS} days, at most {max(opened.values):.0f} open at once; "
+        label=f"{many(len(met), 'alert')} in {DAYS} days, at most {max(opened.values):.0f} open at once; "
         f"now {opened.values[-1]:.0f} open, {free.values[-1]:.0f} of them not taken on",
         lines=[opened, free],
         marks=[kind for kind in kinds if kind.marks],

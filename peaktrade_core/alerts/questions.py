@@ -107,7 +107,9 @@ def schedule(workspace: Workspace) -> Found:
     bad = [f"{s.job} {s.status}" for s in states if s.status in ("failed", "timed_out", "crashed")]
     bad += [f"{s.job} overdue: {', '.join(s.missing[:3])}" for s in states if s.overdue]
     met = any(state.status != "never" for state in states)
-    return not bad, "; ".join(bad) or (f"{len(states)} jobs" if met else "no job ever ran: no scheduler was started")
+    return not bad, "; ".join(bad) or (
+        wording.many(len(states), "job") if met else "no job ever ran: no scheduler was started"
+    )
 
 
 LOOK, ACKNOWLEDGE, SILENCE = "look", "ack", "silence"
@@ -143,7 +145,7 @@ class AlertHandlingRunbook(Runbook):
                 "rules",
                 "Are the alert rules sound?",
                 not fault and rules > 0,
-                fault or f"{rules} rules",
+                fault or wording.many(rules, "rule"),
                 "Mend config/alerts.toml: no rule is asked before; `peaktrade alerts rules` shows what is read.",
             ),
             *answers((watcher, delivered), self.workspace),

@@ -68,11 +68,11 @@ class UnknownNameError(ConfigError):
     """
 
     def __init__(self, kind: str, name: str, known: Sequence[str], hint: str = "", begin: str = "") -> None:
-        where = f"; `{hint}` lists them" if hint else ""
-        told = f"unknown {kind} {name!r}; known: {', '.join(known) or 'none'}" + where
+        told = [f"unknown {kind} {name!r}", f"known: {', '.join(known)}" if known else "known: none"]
+        told += [f"`{hint}` lists them"] if hint else []
         if name == LATEST and not known:
-            told = f"there is no {kind} yet" + (f": `{begin}`" if begin else "")
-        super().__init__(told)
+            told = [f"there is no {kind} yet: `{begin}`" if begin else f"there is no {kind} yet"]
+        super().__init__("; ".join(told))
         self.kind, self.name, self.known = kind, name, tuple(known)
 
 

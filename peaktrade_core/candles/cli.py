@@ -164,7 +164,7 @@ def _described(facts: VenueFacts) -> Table:
         "time": clock,
         "fees": f"maker {wording.percent(facts.maker)}, taker {wording.percent(facts.taker)} (lowest tier)",
         "pace": f"one call in {facts.pace_s:g} s",
-        "candles": f"{facts.page:,} bars in an answer; {' '.join(facts.timeframes)}",
+        "candles": f"{wording.many(facts.page, 'bar')} in an answer; {' '.join(facts.timeframes)}",
         "markets": f"{facts.markets:,}, {facts.active:,} of them open",
         "offers": ", ".join(facts.offers),
     }

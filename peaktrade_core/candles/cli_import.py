@@ -11,6 +11,7 @@ import click
 
 from peaktrade_core.candles.files.dialect import PARTS, Dialect, UndecidedError, Understood
 from peaktrade_core.show.table import Table
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.command import CommandResult, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -84,7 +85,7 @@ def _confirmed(understood: Understood, target: Target) -> bool:
     if not _asks():
         return False
     CommandResult(None, _shown(understood)).give(as_json=False)
-    return click.confirm(f"Write {understood.bars:,} candles to {target.name(understood)}?")
+    return click.confirm(f"Write {many(understood.bars, 'candle')} to {target.name(understood)}?")
 
 
 def _shown(understood: Understood) -> list[Part]:

@@ -13,6 +13,7 @@ from peaktrade_core.candles.files.dialect import Dialect, Understood, shown
 from peaktrade_core.candles.files.reading import read_rows
 from peaktrade_core.candles.grid import Grid
 from peaktrade_core.candles.store import CandleStore, Series, encode, encode_csv
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.market import Bars
 
 WRITERS = {".parquet": encode, ".csv": encode_csv}
@@ -95,7 +96,7 @@ def write_import(home: Path, bars: Bars, understood: Understood, target: Target)
     if target.out is not None:
         write_atomic(target.out, WRITERS[target.out.suffix.lower()](bars.ts, bars.ohlcv))
         understood.written = str(target.out)
-        return [f"{len(bars):,} candles written to {target.out}; sessions take them as --candles {target.out}"]
+        return [f"{many(len(bars), 'candle')} written to {target.out}; sessions take them as --candles {target.out}"]
     store, series = CandleStore.of_workspace(home), target.series(understood)
     with store.writing(series):
         done = store.put(series, (bars[row] for row in range(len(bars))))

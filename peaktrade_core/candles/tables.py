@@ -92,7 +92,8 @@ def candles_figure(candles: CandleSeries) -> Chart:
         name="close",
         title=f"{series.symbol}: close, gaps shaded",
         unit=wording.quote_currency(series.symbol),
-        label=f"Close of {series.symbol} over {len(moments)} bars, with {len(gaps)} gaps and {len(odd)} outliers",
+        label=f"Close of {series.symbol} over {wording.many(len(moments), 'bar')}, with {wording.many(len(gaps), 'gap')} "
+        f"and {wording.many(len(odd), 'outlier')}",
         lines=[Line("close", moments, closes, "ink", 1.5, breaks=[gap.first for gap in gaps])],
         marks=[Marks("outlier", "cross", "red", odd)] if odd else [],
         spans=gaps,

@@ -16,6 +16,7 @@ from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
 from peaktrade_core.show.terminal import Document
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.command import CommandResult, Part, answers, command, quiet, tell, workspace_options
 from peaktrade_core.workspace.workspace import Workspace, speak_as_set
 
@@ -158,7 +159,7 @@ def bundle_(workspace: Workspace, path: Path, without_journals: bool) -> Command
     from peaktrade_core.control.audit.bundle import bundle
 
     made = bundle(workspace, path, journals=not without_journals)
-    told = f"{made.path}: {made.files} files, {made.size / 1e6:,.1f} MB; unpack it and run `python verify.py`"
+    told = f"{made.path}: {many(made.files, 'file')}, {made.size / 1e6:,.1f} MB; unpack it and run `python verify.py`"
     return CommandResult({"path": str(made.path), "files": made.files, "bytes": made.size}, [told])
 
 
@@ -193,7 +194,7 @@ def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) 
 
     recover(workspace)
     names = take_on(workspace, records, by, reason)
-    told = f"{len(names)} records adopted" if names else "Nothing to adopt: every record is as it was entered."
+    told = f"{many(len(names), 'record')} adopted" if names else "Nothing to adopt: every record is as it was entered."
     return CommandResult({"adopted": names}, [*names, told])
 
 

@@ -27,6 +27,7 @@ from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import MODES
 from peaktrade_core.session.questions import live
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.events import Order
 from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.workspace.chain_heads import chain_heads
@@ -233,7 +234,7 @@ def wire(workspace: Workspace) -> Found:
     of = f"to {', '.join(venues)}"
     return (
         not passed,
-        f"{len(passed)} of {tried} would leave: {passed[:3]}" if passed else f"{tried} orders refused {of}",
+        f"{len(passed)} of {tried} would leave: {passed[:3]}" if passed else f"{many(tried, 'order')} refused {of}",
     )
 
 

@@ -161,7 +161,7 @@ def preview_table(workspace: Workspace, strategy: str, symbol: str) -> Table:
         ("Strategy", f"{found.strategy} on {found.symbol}"),
         (
             "Decides",
-            f"{wording.moment(found.ts)} UTC, close {wording.price(found.price, currency)}, {found.bars:,} bars",
+            f"{wording.moment(found.ts)} UTC, close {wording.price(found.price, currency)}, {wording.many(found.bars, 'bar')}",
         ),
         ("Signal", {1.0: "+1, long", -1.0: "−1, short", 0.0: "0, flat"}.get(found.signal, f"{found.signal:g}")),
         ("Order", f"{side}{size}"),

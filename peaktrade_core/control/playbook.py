@@ -185,7 +185,7 @@ class BacktestRunbook(ResearchRunbook):
         made = backtest_and_keep(self.workspace, self._planned(), begin=begin, end=end)
         record = made.record
         trips = wording.many(record.figures.trades, "round trip")
-        return f"{record.backtest_id} {record.bars:,} bars, {trips}; {told(record.verdict)}"
+        return f"{record.backtest_id} {wording.many(record.bars, 'bar')}, {trips}; {told(record.verdict)}"
 
     def figures(self) -> Table:
         """Return what it brought."""

@@ -151,7 +151,9 @@ def checked_after(day: RoutineDay) -> Found:
     left = [row.run_id for row in rows if row.run_id not in seen]
     if not rows:
         return True, "none ended today"
-    return not left, f"{len(rows) - len(left)} of {len(rows)}" + (f", not {wording.first_of(left, 3)}" if left else "")
+    return not left, f"{len(rows) - len(left)} of {len(rows)}" + (
+        f"; not yet: {wording.first_of(left, 3)}" if left else ""
+    )
 
 
 @question(

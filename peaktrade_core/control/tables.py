@@ -119,7 +119,7 @@ def status_answers(center: ControlCenter) -> list[Check]:
             not center.unwritten,
             f"not named in a note or incident: {', '.join(center.unwritten)}"
             if center.unwritten
-            else f"{len(center.written)} notes and incidents; whether they say enough is for a person to read"
+            else f"{wording.many(len(center.written), 'note')} and incidents; whether they say enough is for a person to read"
             if center.deviations
             else "nothing failed",
             "`peaktrade ops note 'L4: symptom, cause, next step' --by NAME`, or open an incident.",

@@ -21,6 +21,7 @@ from peaktrade_core.runs.run import timeless
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.schedule.schedule import JobResult
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.workspace import Workspace
 
 SESSIONS, BARS, ALERTS, RUNS = 50, 200, 50, 200
@@ -111,4 +112,6 @@ def standalone(html: str, style: str, as_of: datetime) -> str:
 def export_job(workspace: Workspace, _: Period) -> JobResult:
     """Write the pages below out/: the job of the scheduler."""
     out = workspace.home / "out" / "operator_dashboard"
-    return JobResult(True, f"{len(list(export_dashboard(workspace, out, None)))} files in out/operator_dashboard")
+    return JobResult(
+        True, f"{many(len(list(export_dashboard(workspace, out, None))), 'file')} in out/operator_dashboard"
+    )

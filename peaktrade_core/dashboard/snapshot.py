@@ -20,6 +20,7 @@ from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.questions import registry
 from peaktrade_core.runs.run import Run, item_of, timeless
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -100,7 +101,9 @@ def _sessions(workspace: Workspace) -> SnapshotPanel:
         id="sessions",
         title="Sessions",
         status=status,
-        summary=f"{stats.total_sessions} sessions: {counts}" if rows else "no session yet: `peaktrade session run`",
+        summary=f"{many(stats.total_sessions, 'session')}: {counts}"
+        if rows
+        else "no session yet: `peaktrade session run`",
         rows=[_item(row) for row in rows],
     )
 

@@ -17,6 +17,7 @@ from peaktrade_core.desk.installation import requirements, version_of
 from peaktrade_core.halts.questions import halts
 from peaktrade_core.runs.questions import registry
 from peaktrade_core.session.questions import stale
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.risk import above
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 
@@ -99,7 +100,7 @@ def instruments(workspace: Workspace) -> Found:
         if instrument.tick and (told := instrument.fit(symbol, price)):
             odd.append(told)
     free = sum(not one.complete for one in given.values())
-    told = f"{len(given)} instruments" + (f", {free} with the steps of the venue or the candles" if free else "")
+    told = many(len(given), "instrument") + (f", {free} with the steps of the venue or the candles" if free else "")
     return WARN if odd else PASS, "; ".join(odd) or told
 
 

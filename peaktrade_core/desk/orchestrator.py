@@ -237,7 +237,13 @@ def events_table(workspace: Workspace, run_id: str = "latest", events: int = 20)
     except ArtefactError as error:
         return Table(f"Last events of {wanted}", (), [], empty=str(error))
     rows = [(event.seq, line_of(event)) for event in found]
-    return Table(f"Last {len(rows)} events of {wanted}", ("No.", "Event"), rows, numbers=(0,), empty="No event yet.")
+    return Table(
+        f"Last {wording.many(len(rows), 'event')} of {wanted}",
+        ("No.", "Event"),
+        rows,
+        numbers=(0,),
+        empty="No event yet.",
+    )
 
 
 def profile_choices(workspace: Workspace) -> list[Suggestion]:

@@ -120,7 +120,7 @@ def _backtested(chosen: str) -> Question[Workspace]:
             result.metrics.equity_end - plan.config.start_balance, wording.quote_currency(plan.config.symbol)
         )
         trades, deepest = many(len(result.trades), "round trip"), wording.drawdown(result.metrics.max_drawdown)
-        told = f"{plan.config.strategy_name}: {len(result):,} bars of {source}, {trades}, PnL {pnl}, drawdown {deepest}"
+        told = f"{plan.config.strategy_name}: {many(len(result), 'bar')} of {source}, {trades}, PnL {pnl}, drawdown {deepest}"
         return bool(result.fills), told
 
     return backtested

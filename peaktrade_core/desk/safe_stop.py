@@ -206,7 +206,7 @@ def save_traces(runbook: Runbook, chosen: Iterable[str]) -> str:
         enter_papers(workspace, path)
     except OSError as error:
         raise EnvironmentFault(f"cannot save to {path}: {why(error)}; copy logs/ by hand") from error
-    return f"{len(files)} files in {path.relative_to(workspace.home).as_posix()}, sha256 {sha256_of(path)[:12]}"
+    return f"{wording.many(len(files), 'file')} in {path.relative_to(workspace.home).as_posix()}, sha256 {sha256_of(path)[:12]}"
 
 
 def _ended_table(workspace: Workspace, chosen: Sequence[str], said: str) -> Table:

@@ -32,6 +32,7 @@ from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.questions import smoke_checks
 from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import Table
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading import events as jn
 from peaktrade_core.trading.records import finite
 
@@ -192,14 +193,14 @@ def expected_checks(session: Session) -> list[Check]:
             "began",
             "Did it begin, and trade bars, without an error?",
             bool(session.bars) and not session.record.error,
-            session.record.error or session.fault or f"{len(session.bars):,} bars",
+            session.record.error or session.fault or many(len(session.bars), "bar"),
             "The error names its runbook in the checklist below.",
         ),
         check(
             "signals",
             "Are signals and orders in the journal?",
             signals > 0,
-            f"{signals} changes of the signal, {orders} orders",
+            f"{signals} changes of the signal, {many(orders, 'order')}",
             "Few bars, or a strategy that waits: look at the price. None over a long session is a bug or a dead market.",
             otherwise=WARN,
         ),
@@ -230,7 +231,9 @@ def _validated(session: Session, orders: int) -> Check:
     """Look whether the venue answered each order that was put to it."""
     answers = [event for event in session.events if isinstance(event, jn.VenueAnswer)]
     refused = [answer.message for answer in answers if not answer.accepted]
-    told = f"{orders} orders, {len(answers)} answers, {len(refused)} refused" + (f": {refused[0]}" if refused else "")
+    told = f"{many(orders, 'order')}, {many(len(answers), 'answer')}, {len(refused)} refused" + (
+        f": {refused[0]}" if refused else ""
+    )
     step = "Read the venue's words; runbook 7 treats each class of error."
     return check(
         "validated",

@@ -59,7 +59,7 @@ class SmokeSession:
 
     def ended(self) -> Found:
         """Tell how it ended."""
-        told = f"{self.record.status} after {self.record.metric('steps') or 0:.0f} bars"
+        told = f"{self.record.status} after {wording.many(int(self.record.metric('steps') or 0), 'bar')}"
         return self.record.status == "completed", told + (f", {self.record.error}" if self.record.error else "")
 
 
@@ -103,7 +103,9 @@ def orders(tried: SmokeSession) -> Found:
 def journal(tried: SmokeSession) -> Found:
     """Look for holes."""
     numbered = [event.seq for event in tried.events] == list(range(len(tried.events)))
-    return numbered and isinstance(tried.events[-1], ev.End), f"{len(tried.events)} events, from start to end"
+    return numbered and isinstance(
+        tried.events[-1], ev.End
+    ), f"{wording.many(len(tried.events), 'event')}, from start to end"
 
 
 @question("registry", "Registry: does it know the session?", "Look at the record.")
@@ -143,7 +145,9 @@ def taken(tried: SmokeSession) -> Found:
     """Look at what the venue said to each order."""
     answers = [event for event in tried.events if isinstance(event, ev.VenueAnswer)]
     refused = [answer for answer in answers if not answer.accepted]
-    told = f"{len(answers)} answers, {len(refused)} refused" + (f": {refused[0].message}" if refused else "")
+    told = f"{wording.many(len(answers), 'answer')}, {len(refused)} refused" + (
+        f": {refused[0].message}" if refused else ""
+    )
     return bool(answers) and not refused, told
 
 
@@ -156,7 +160,7 @@ def obeyed(tried: SmokeSession) -> Found:
     """Look for an order under the engaged switch."""
     sent = tried.record.metric("num_orders") or 0.0
     denied = tried.record.metric("orders_blocked_risk") or 0
-    return sent == 0, f"{sent:.0f} orders in {SWITCH_STEPS} bars, {denied:.0f} denied"
+    return sent == 0, f"{wording.many(int(sent), 'order')} in {SWITCH_STEPS} bars, {denied:.0f} denied"
 
 
 @question(

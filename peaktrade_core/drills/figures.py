@@ -70,7 +70,7 @@ def controls_figure(found: Controls) -> Chart | None:
     kinds: tuple[tuple[str, Sign, Tone], ...] = (("operation", "up", "green"), ("drill", "diamond", "amber"))
     entries = (
         Entries(name, sign, tone, [
-            (row.last, f"{row.control.title}: {row.name} ({row.by})") for row in found.rows if row.last and row.where == name
+            (row.last, f"{row.control.title} · {row.name} ({row.by})") for row in found.rows if row.last and row.where == name
         ])
         for name, sign, tone in kinds
     )  # fmt: skip

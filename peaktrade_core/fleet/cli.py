@@ -268,7 +268,7 @@ def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int
     folder = RunFolder(workspace.runs, row.run_id)
     follower = Follower(folder.journal)
     events = Views.of(workspace).tail_events(row.run_id, limit) if folder.journal.exists() else []
-    title = f"Last {len(events)} events of run {row.run_id}\n{'-' * 72}"
+    title = f"Last {wording.many(len(events), 'event')} of run {row.run_id}\n{'-' * 72}"
     if not follow:
         return CommandResult(events, [title, *map(line_of, events)])
 

@@ -64,7 +64,7 @@ def overview(
 def _summed(totals: watching.MonitorTotals) -> str:
     """Return totals as one line."""
     line = f"{wording.many(totals.runs, 'run')}: {totals.running} running, {totals.silent} silent, {totals.died} died"
-    return f"{line}; {totals.blocked} orders denied"
+    return f"{line}; {wording.many(totals.blocked, 'order')} denied"
 
 
 @monitor.command("run")

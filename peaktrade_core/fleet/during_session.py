@@ -203,10 +203,10 @@ def orders(watched: Sequence[Watched]) -> Found:
     def odd(one: Watched) -> str | None:
         steps, fills = one.row.step or 0, len(one.journal.fills)
         if fills > max(20, steps):
-            return f"{fills} fills in {steps} bars"
-        return f"no fill in {steps} bars" if steps >= LONG_BARS and not fills else None
+            return f"{wording.many(fills, 'fill')}, {wording.many(steps, 'bar')}"
+        return f"no fill in {wording.many(steps, 'bar')}" if steps >= LONG_BARS and not fills else None
 
-    return _over(watched, f"{sum(len(one.journal.fills) for one in watched)} fills", odd, _never)
+    return _over(watched, wording.many(sum(len(one.journal.fills) for one in watched), "fill"), odd, _never)
 
 
 @question(
@@ -247,7 +247,7 @@ def data(watched: Sequence[Watched]) -> Found:
     """Look for gaps, notices and faults."""
 
     def gaps(one: Watched) -> str | None:
-        found = [f"{one.missing:.0f} bars missing"] if one.missing else []
+        found = [f"{wording.many(int(one.missing), 'bar')} missing"] if one.missing else []
         found += [f"{event.code}: {event.message}" for event in one.journal.incidents if isinstance(event, Notice)][-1:]
         return "; ".join([*found, *one.journal.faults[:1]]) or None
 

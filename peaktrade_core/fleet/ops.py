@@ -51,7 +51,7 @@ _TONES = {FILLED: GOOD, DENIED: BAD, REJECTED: BAD}
 ORDERS = Columns[OrderLine](
     at=Column("At (session's UTC)", lambda o: o.at),
     session=Column("Session", lambda o: o.run_id),
-    runs=Column("Runs", lambda o: o.running, priority=3),
+    runs=Column("Running", lambda o: o.running, priority=3),
     order=Column("Order", lambda o: o.order_id, priority=2),
     symbol=Column("Symbol"),
     purpose=Column("Purpose", priority=3),

@@ -238,7 +238,7 @@ def _before(untreated: Sequence[Seen]) -> list[Part]:
 
 def _diagnosed(found: Diagnosis) -> list[Part]:
     """Return what a diagnosis says."""
-    told: list[Part] = [f"{found.session_id}: {found.status}, {found.events:,} events read"]
+    told: list[Part] = [f"{found.session_id}: {found.status}, {many(found.events, 'event')} read"]
     told += [f"could not be read: {fault}" for fault in found.faults]
     if not found.happened:
         told.append("Nothing that an incident runbook treats happened in it.")

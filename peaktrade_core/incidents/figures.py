@@ -71,7 +71,7 @@ def calls_figure(session: Session, troubles: Sequence[Trouble]) -> Chart | Table
         title=title,
         unit="calls a minute" if buckets.minutes == 1 else f"calls in {buckets.minutes} minutes",
         digits=0,
-        label=f"{told}; {len(came)} bars and answers came",
+        label=f"{told}; {wording.many(len(came), 'bar')} and answers came",
         lines=lines,
     )
 
@@ -131,7 +131,7 @@ def gap_figure(session: Session) -> Chart | Table:
         drawn,
         name="gaps",
         title=f"{session.record.symbol}: where bars are missing",
-        label=f"{wording.many(missing, 'bar')} missing in {wording.many(len(gaps), 'gap')} among {len(ts)} bars",
+        label=f"{wording.many(missing, 'bar')} missing in {wording.many(len(gaps), 'gap')} among {wording.many(len(ts), 'bar')}",
         lines=[line._replace(breaks=[gap.last for gap in gaps]) for line in drawn.lines],
         marks=[kind for kind in marks if kind.marks],
         spans=[Span(gap.first, gap.last, "purple") for gap in gaps],

@@ -147,7 +147,7 @@ def said(what: str, text: str) -> str:
     if not flat:
         raise ConfigError(f"{what} is empty: say it in a sentence")
     if len(flat) > LONGEST:
-        raise ConfigError(f"{what} has {len(flat):,} characters, at most {LONGEST:,}: attach a file instead")
+        raise ConfigError(f"{what} has {many(len(flat), 'character')}, at most {LONGEST:,}: attach a file instead")
     return flat
 
 

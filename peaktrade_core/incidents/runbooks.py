@@ -104,7 +104,7 @@ class DivergenceRunbook(IncidentRunbook):
         if first is not None:
             part = f"{wording.moment(first.at)} UTC, {first.cause}: {first.why}"
         rows: list[tuple[object, object]] = [
-            ("Session", f"{found.session_id}, {found.bars:,} bars"),
+            ("Session", f"{found.session_id}, {wording.many(found.bars, 'bar')}"),
             ("Against", found.against),
             ("PnL", wording.signed(float(found.recorded_pnl), currency)),
             ("Expected", wording.signed(float(found.expected_pnl), currency)),
@@ -180,7 +180,8 @@ class DivergenceRunbook(IncidentRunbook):
                 ("at the venue", costs.venue_extra, f"worse than recorded there: {known}"),
             )
         ]
-        note = f"{costs.fills:,} fills, {wording.money(costs.notional, self.case.session.currency)} traded; positive is a cost."
+        traded = wording.money(costs.notional, self.case.session.currency)
+        note = f"{wording.many(costs.fills, 'fill')}, {traded} traded; positive is a cost."
         columns = ("Cost", self.case.session.currency or "Amount", "bps of notional", "Between what")
         empty = "No order was filled."
         return Table("Executions", columns, rows if costs.fills else [], numbers=(1, 2), note=note, empty=empty)

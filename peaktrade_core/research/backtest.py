@@ -16,6 +16,7 @@ from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.research.loops import TAPE
 from peaktrade_core.research.running import CHUNK, CompiledRun, RunCounts
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.decision import Decision, Teller
 from peaktrade_core.trading.market import Bars
@@ -132,7 +133,7 @@ def run_backtest(decision: Decision, bars: Bars, warmup: int, cache: Path | None
     if not len(bars):
         raise DataError("there are no bars to run over")
     if len(bars) < warmup:
-        raise DataError(f"there are {len(bars)} bars, the warm-up needs {warmup}; use --warmup-candles")
+        raise DataError(f"there are {many(len(bars), 'bar')}, the warm-up needs {warmup}; use --warmup-candles")
     gaps = missing_bars(bars.ts, decision.bar_s)
     columns = np.empty((TAPE, len(bars) - warmup))
     totals, rows = _run(decision, bars, warmup, columns, cache)

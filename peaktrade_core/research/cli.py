@@ -63,7 +63,7 @@ def backtest(
         "verdict": record.verdict,
     }
     warmup = f"{plan.config.warmup_candles} of them warm-up"
-    told = f"{record.bars:,} bars of {plan.config.timeframe} in {seconds:.2f} s, {warmup}"
+    told = f"{wording.many(record.bars, 'bar')} of {plan.config.timeframe} in {seconds:.2f} s, {warmup}"
     judged = check_table(record.verdict, f"Verdict: {verdict_told(record.verdict)}")
     figures = _figures(plan, record.metrics, record.statistics)
     return CommandResult(value, lambda: [*plan.remarks, told, *counted.remarks, "", judged, *figures])
@@ -132,7 +132,7 @@ def diff(
 
 def _diverged(found: Divergence, currency: str) -> list[Part]:
     """Return a divergence for people."""
-    told: list[Part] = [f"{found.session_id}, {found.bars:,} bars, against {found.against}"]
+    told: list[Part] = [f"{found.session_id}, {wording.many(found.bars, 'bar')}, against {found.against}"]
     told += [f"  {note}" for note in found.notes]
     if found.first is None:
         told.append("Every event is the same.")
@@ -194,7 +194,7 @@ def _told(found: Counterfactual, currency: str) -> list[Part]:
     from peaktrade_core.research.recorded_bars import describe
 
     changed = ", ".join(f"{name} {old:g} -> {new:g}" for name, (old, new) in found.changed.items())
-    told: list[Part] = [f"{found.session_id}: {found.bars:,} bars, {changed or 'its own limits'}"]
+    told: list[Part] = [f"{found.session_id}: {wording.many(found.bars, 'bar')}, {changed or 'its own limits'}"]
     first = found.first
     if first is None:
         return [*told, "Every event is the same."]

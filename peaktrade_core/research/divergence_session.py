@@ -25,6 +25,7 @@ from peaktrade_core.research.divergence import (
 )
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.market import Bar, timeframe_seconds
 from peaktrade_core.trading.ports import Feed
 from peaktrade_core.trading.records import IMPORTED, SessionConfig
@@ -218,5 +219,7 @@ def _cut(bars: list[Bar], session: Recorded, notes: Sequence[str]) -> Source:
         return Source(None, None, (*notes, "Those candles do not cover the time of the session."))
     wanted = session.config.warmup_candles
     if len(before) < wanted:
-        return Source(None, during, (*notes, f"They begin {wanted - len(before)} bars too late for the warm-up."))
+        return Source(
+            None, during, (*notes, f"They begin {many(wanted - len(before), 'bar')} too late for the warm-up.")
+        )
     return Source(before[len(before) - wanted :], during, tuple(notes))

@@ -46,7 +46,7 @@ def list_all(name: str | None) -> CommandResult:
         head = f"{one.title}: {one.purpose}"
         return CommandResult(one, lambda: [head, parameters.table("", one.parameters, empty="It takes no parameters.")])
     columns = Columns[RunbookInfo](
-        name=Column("Name"),
+        name=Column("Name", lambda info: Cell(info.name, key=True)),
         title=Column("Title"),
         kind=Column("Kind", priority=2),
         changes=Column("Changes", lambda info: "more than its report" if info.side_effects else "nothing", priority=3),

@@ -106,8 +106,8 @@ def limit_use_figure(session: Session) -> Chart | Table:
         title=title,
         unit="% of the limit",
         digits=1,
-        label=f"Use of the limits over {len(session.bars)} bars, at most: {most}; {len(session.denials)} orders denied, "
-        f"{len(halts)} halts",
+        label=f"Use of the limits over {wording.many(len(session.bars), 'bar')}, at most: {most}; "
+        f"{wording.many(len(session.denials), 'order')} denied, {wording.many(len(halts), 'halt')}",
         lines=lines,
         marks=[kind for kind in marks if kind.marks],
         levels=[Level(100.0, "limit", "red"), Level(warn, "warning", "amber")],
@@ -233,7 +233,7 @@ def running_figure(views: Views, run_id: str, start_balance: float, currency: st
         title="Equity and fills, while it runs",
         unit=currency,
         digits=wording.money_places(start_balance, currency),
-        label=f"Equity after {curves.all_bars} bars: {wording.money(curves.equity[-1], currency)}",
+        label=f"Equity after {wording.many(curves.all_bars, 'bar')}: {wording.money(curves.equity[-1], currency)}",
         lines=[Line("equity", curves.ts, curves.equity, "accent")],
         marks=_course_marks((event for event in tail if event.ts >= curves.ts[0]), curves.ts, curves.equity),
         levels=[Level(start_balance, "start balance")],

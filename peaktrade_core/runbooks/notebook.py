@@ -131,7 +131,8 @@ def equity_figure(session: Session) -> Chart | Table:
         title="Equity",
         unit=unit,
         digits=wording.money_places(start, unit),
-        label=f"Equity over {len(equity)} bars: from {told[0]} to {told[1]} {unit}, lowest {told[2]}, highest {told[3]}",
+        label=f"Equity over {wording.many(len(equity), 'bar')}: from {told[0]} to {told[1]} {unit}, "
+        f"lowest {told[2]}, highest {told[3]}",
         lines=[session.line("equity", equity, "accent")],
         levels=[Level(start, "start balance")],
     )
@@ -147,7 +148,7 @@ def drawdown_figure(session: Session) -> Chart | Table:
         title="Drawdown",
         unit="%",
         digits=4,
-        label=f"Drawdown over {len(session.bars)} bars: at most {100 * most:.2f} percent, "
+        label=f"Drawdown over {wording.many(len(session.bars), 'bar')}: at most {100 * most:.2f} percent, "
         f"review from {100 * DRAWDOWN_REVIEW:g} percent",
         lines=[session.line("drawdown", [-100.0 * value for value in session.drawdown], "red", 1.0, filled=True)],
         levels=[Level(-100.0 * DRAWDOWN_REVIEW, "risk review", "amber")] if most > 0.4 * DRAWDOWN_REVIEW else [],
@@ -174,8 +175,10 @@ def price_figure(session: Session) -> Chart | Table:
         title=f"{symbol}: close and fills",
         unit=session.currency,
         digits=wording.price_places(min(close)) if min(close) < 100.0 else 2,
-        label=f"Close of {symbol} over {len(close)} bars from {wording.price(close[0])} to {wording.price(close[-1])} "
-        f"{session.currency}, with {len(fills[True])} buys, {len(fills[False])} sells and {len(denied)} denied orders",
+        label=f"Close of {symbol} over {wording.many(len(close), 'bar')} "
+        f"from {wording.price(close[0])} to {wording.price(close[-1])} {session.currency}, "
+        f"with {wording.many(len(fills[True]), 'buy')}, {wording.many(len(fills[False]), 'sell')} "
+        f"and {wording.many(len(denied), 'denied order')}",
         lines=[session.line("close", close, "ink", 1.2)],
         marks=[kind for kind in kinds if kind.marks],
     )

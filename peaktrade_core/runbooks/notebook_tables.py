@@ -211,7 +211,11 @@ def evidence_table(session: Session) -> Table:
     record = Registry.of(workspace).path_of(session.record)
     rows = [
         ("Record", below(home, record), "the registry's JSON"),
-        ("Journal", below(home, folder.journal), f"{len(session.events):,} events, sha256 {_digest(folder.journal)}"),
+        (
+            "Journal",
+            below(home, folder.journal),
+            f"{wording.many(len(session.events), 'event')}, sha256 {_digest(folder.journal)}",
+        ),
         ("Table of bars", below(home, folder.table), "parquet" if folder.table.is_file() else "not written"),
     ]
     return Table("Evidence", ("What", "Where, below the workspace", "Content"), rows)

@@ -126,7 +126,8 @@ def interrupted(workspace: Workspace, notebook: str) -> list[Suggestion]:
     begun = (one for one in newest if one.runbook == notebook and one.ended_at is None)
     return [
         Suggestion(
-            one.evidence_id, f"begun {wording.moment(one.began_at)} UTC by {one.operator}, {len(one.steps)} steps"
+            one.evidence_id,
+            f"begun {wording.moment(one.began_at)} UTC by {one.operator}, {wording.many(len(one.steps), 'step')}",
         )
         for one in islice(begun, NEWEST)
     ]

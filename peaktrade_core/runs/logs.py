@@ -68,7 +68,9 @@ def logs(asked: Logs) -> Found:
     except ArtefactError as error:
         return FAIL, str(error), "Give this user the right to read logs/ and live_runs/."
     none = "none in 24 h" if asked.since is None else f"none since {wording.minute(asked.since)} UTC"
-    newest = f"{len(found)} lines, the newest in {found[0].file}: {_short(found[0].text)}" if found else none
+    newest = (
+        f"{wording.many(len(found), 'line')}, the newest in {found[0].file}: {_short(found[0].text)}" if found else none
+    )
     return not found, newest
 
 

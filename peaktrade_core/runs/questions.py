@@ -161,7 +161,7 @@ def error(look: Look) -> Found:
 def journal(look: Look) -> Found:
     """Look whether it ends as the record says."""
     tally, end = look.tally, look.tally.end
-    told = f"{tally.last_seq + 1} events, " + (f"ends as {end.status}" if end else "no end event")
+    told = f"{many(tally.last_seq + 1, 'event')}, " + (f"ends as {end.status}" if end else "no end event")
     bad: Status = WARN if look.record.status == "aborted" else FAIL
     step = "The process died before it could write the end; its figures go up to the last event."
     return PASS if end is not None and end.status == look.record.status else bad, told, step
@@ -262,11 +262,11 @@ def duration(look: Look) -> Found:
     """Compare its bars with the plan."""
     wanted, steps = look.record.setting("steps"), look.record.metric("steps")
     timeframe = look.record.setting("timeframe")
-    told = f"{steps:.0f} bars" if steps is not None else "unknown"
+    told = many(int(steps), "bar") if steps is not None else "unknown"
     if steps is not None and isinstance(timeframe, str):
         with suppress(ConfigError, OverflowError):  # a foreign record may name a timeframe that we do not have
             lasted = span(steps * timeframe_seconds(timeframe))
-            told = f"{steps:.0f} bars of {timeframe} = {lasted} of market time"
+            told = f"{many(int(steps), 'bar')} of {timeframe} = {lasted} of market time"
     well = steps is not None and (wanted is None or steps == wanted)
     return well, told + (f", planned {wanted}" if wanted else "")
 
@@ -315,7 +315,7 @@ def gaps(look: Look) -> Found:
         step = "`peaktrade exchange fetch` or `data import` stores candles; then import it in another workspace."
         return UNKNOWN, "it was imported without candles: its bars are made of its own fills", step
     missing = look.record.metric("bars_missing") or 0.0
-    return missing == 0, f"{missing:.0f} bars missing in {look.record.metric('gaps') or 0:.0f} gaps"
+    return missing == 0, f"{many(int(missing), 'bar')} missing in {many(int(look.record.metric('gaps') or 0), 'gap')}"
 
 
 @question(

@@ -48,7 +48,9 @@ def run(workspace: Workspace, once: bool) -> int:
         signal.signal(number, lambda *_: scheduler.stop())
     if not once:
         enabled = sum(job.enabled for job in plan.jobs.values())
-        _tell(f"{enabled} jobs, times in {plan.zone.key}; Ctrl-C ends the scheduler, not what it has started")
+        _tell(
+            f"{wording.many(enabled, 'job')}, times in {plan.zone.key}; Ctrl-C ends the scheduler, not what it has started"
+        )
     scheduler.run(once=once)
     return 1 if scheduler.failed else 0
 

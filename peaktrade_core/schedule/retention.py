@@ -27,6 +27,7 @@ from peaktrade_core.records.archive import RunArchive
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.artefacts import COPIES
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.papers import take_paper
 from peaktrade_core.workspace.settings import ARCHIVE, DELETE, Retention
@@ -103,7 +104,7 @@ def told(items: list[ExpiredItem]) -> str:
         return "nothing is old enough"
     size = sum(item.size for item in gone) / 1e6
     runs = sum(item.kind == "run" for item in gone)
-    return f"{runs} run folders and {len(gone) - runs} reports, {size:,.1f} MB ({gone[0].action})"
+    return f"{runs} run folders and {many(len(gone) - runs, 'report')}, {size:,.1f} MB ({gone[0].action})"
 
 
 def _old_runs(place: Workspace, settings: Retention) -> Iterator[ExpiredItem]:

@@ -19,6 +19,7 @@ from peaktrade_core.records.journal import Journal
 from peaktrade_core.records.kept import UNFINISHED_BAR, WARMUP_KEPT, keep_bars
 from peaktrade_core.session.plan import Desk, Outside, Plan, Progress, Stop, odd_of, progress_of
 from peaktrade_core.session.sending import submit
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
@@ -107,8 +108,8 @@ class Loop:
                 return
         if not self._warm:
             raise DataError(
-                f"the feed has {len(self._history)} bars, the warm-up needs {config.warmup_candles} and a session at least one "
-                "more; use --warmup-candles"
+                f"the feed has {many(len(self._history), 'bar')}, the warm-up needs {config.warmup_candles} "
+                "and a session at least one more; use --warmup-candles"
             )
 
     def _between(self, item: Item) -> bool:

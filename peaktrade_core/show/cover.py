@@ -105,7 +105,9 @@ def course(title: str, *kinds: Entries, spans: Sequence[Span] = ()) -> Chart | N
         return None
     lasted = times[-1] - times[0]
     lanes = list(enumerate(reversed(kinds)))
-    told = ", ".join(f"{len(kind.found)} {kind.name}" for kind in kinds if kind.found)
+    told = ", ".join(
+        wording.many(len(kind.found), kind.name.removesuffix("s"), kind.name) for kind in kinds if kind.found
+    )
     return Chart(
         name="course",
         title=title,

@@ -2,9 +2,9 @@
 
 Records, journals, evidence and JSON hold English only, so they mean the same on every machine. The catalogue
 ``templates/words/de.po`` (gettext; ``make words`` gathers its texts from the sources) has a German sentence for each
-English one; ``{0}`` in both stands for what was filled in (``{0!s}``: a name, which stays as it is). So a text of an old
-record is turned as well. What the catalogue does not know stays as it is, and so do ids, commands, codes and figures. See
-docs/decisions/0180.
+English one; ``{0}`` in both stands for what was filled in (``{0!s}``: names, which stay as they are; ``{0!d}``: a count
+that stands in the dative). So a text of an old record is turned as well. What the catalogue does not know stays as it is,
+and so do ids, commands, codes and figures. See docs/decisions/0180, 0192 and 0199.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.show.german import dative
 
 LANGUAGES = ("en", "de")
 _HOLE = re.compile(r"\{(\w*)\}")
-_FILLED = re.compile(r"\{(\w*)(!s)?\}")  # `!s`: what stands there is a name, and stays
+_FILLED = re.compile(r"\{(\w*)(?:!([sd]))?\}")  # `!s`: what stands there are names, `!d`: a count in the dative
+_NAMES = re.compile(r"(?!.*(?:; |[\w`)][.!?] ))\S.*")  # of one piece: no other sentence
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _QUOTED = re.compile(r"`[^`]*`|'[^']*'|peaktrade .*")
 _CODE = re.compile(r"[^a-z]*|\S*[\d._/A-Z:=]\S*|\S{1,2}")  # a figure, id or code: the same in each language
@@ -33,11 +35,11 @@ _APART = tuple(
 )  # between texts that stand for themselves
 _JOINED = (*map(re.compile, (r"( · )", r"( — )")), _COLON, *map(re.compile, (r"(, +)", r"( and | or )")))
 _BETWEEN = {" and ": " und ", " or ": " oder "}
-_JOINT = re.compile(r"[:,;] ")
+_JOINT = re.compile(r"[:,;·] ")
 _TIGHT = re.compile(r"\S*|\d[^;]*|\S+(?:, \S+)+")
-_COUNT = re.compile(r"\D?\d.*")
+_COUNT = re.compile(r"\D?\d\S*")
 _COUNTED = re.compile(r"\{\w*\} [a-z]{2,}s")
-_CODED = re.compile(r"(?s)(\S{0,80}[\d._/]\S{0,80} +)(\S.*)")  # an id or a figure, and what is said of it
+_CODED = re.compile(r"(?s)((?:- )?\S{0,80}[\d._/]\S{0,80} +)(\S.*)")  # an id or a figure, and what is said of it
 _NAMED = re.compile(r"(?s)([A-Za-z][\w.-]*: )(\S.*)")  # a name of ours, of a rule or a part, and what is said of it
 _LITTLE = 10  # characters of its own up to which a sentence joins single pieces: "{0} on {1}" reaches over no comma
 _MUCH = 25  # characters of its own by which a sentence is known, whatever stands in it
@@ -54,7 +56,8 @@ class _Pattern(NamedTuple):
         pieces: what stands between its holes, which are one fewer; names: of the holes.
         tight: the holes that take a word, a figure or a list only: one word and blanks would fit any sentence that has it.
         fits: what a tight hole takes; of things that are counted a figure only: who types "odd fills" means no number.
-        german: the other language's; weight: how much of the sentence is its own [characters].
+        german: the other language's; free: the holes in which names stand there, so that nothing need be known of them.
+        weight: how much of the sentence is its own [characters].
     """
 
     pieces: tuple[str, ...]
@@ -62,6 +65,7 @@ class _Pattern(NamedTuple):
     tight: tuple[int, ...]
     fits: re.Pattern[str]
     german: str
+    free: frozenset[int]
     weight: int
 
     def match(self, text: str) -> tuple[str, ...] | None:
@@ -114,13 +118,17 @@ class Tongue:
         known = self._whole.get(text)
         if known is not None or not _WORD.search(text):
             return text if known is None else known
+        if text[0] == " ":  # a line of a list
+            bare = text.lstrip(" ")
+            return " " * (len(text) - len(bare)) + self.turned(bare)
         if len(text) <= _LONGEST and text.count(" ") <= _MOST:
             return self._found(text) or text
         return "\n".join(map(self._turned, text.split("\n"))) if "\n" in text else text
 
     def _surely(self, text: str) -> str | None:
         """Return a text in this language, None where anything of it is unknown: as one sentence, or as pieces."""
-        return self._one(text) or self._pieces(text, (*_APART, *_JOINED)) or self._coded(text)
+        whole = self._coded(text, self._whole.get)
+        return self._one(text) or whole or self._pieces(text, (*_APART, *_JOINED)) or self._coded(text, self._sure)
 
     def _possibly(self, text: str) -> str | None:
         """Return a text in which somebody's words stand, in this language; None where nothing of it is known.
@@ -133,22 +141,25 @@ class Tongue:
             or self._named(text)
             or self._pieces(text, _APART, loose=True)
             or self._one(text, loose=True)
-            or self._pieces(text, (_COLON,), loose=True)
+            or self._pieces(text, (_COLON, _JOINED[0]), loose=True)
         )
 
-    def _coded(self, text: str) -> str | None:
+    def _coded(self, text: str, find: Callable[[str], str | None]) -> str | None:
         """Return an id or a figure and what is said of it, in this language."""
         coded = _CODED.fullmatch(text)
-        known = self._sure(coded[2]) if coded else None
+        known = find(coded[2]) if coded else None
         return coded[1] + known if coded and known else None
 
     def _named(self, text: str) -> str | None:
-        """Return a name and what is said of it, in this language."""
+        """Return a name and what is said of it, in this language; "error" and its like are ours before any words."""
         named = _NAMED.fullmatch(text)
         known = self._found(named[2]) if named else None
+        name = named[1].rstrip(": ") if named else ""
+        ours = self.entries.get(f"{name}: {{0}}")
+        if named and ours:
+            return ours.replace("{0}", known or named[2])
         if not named or not known:
             return None
-        name = named[1].rstrip(": ")
         return named[1].replace(name, self._whole.get(name, name) if name.istitle() else name) + known
 
     def _pieces(self, text: str, cuts: Sequence[re.Pattern[str]], *, loose: bool = False) -> str | None:
@@ -200,15 +211,21 @@ class Tongue:
             return None
         given = dict(zip(best.names, groups, strict=True))
         find = self._found if loose else self._sure
-        values = {name: find(value) or value for name, value in given.items()}
-        return _FILLED.sub(lambda hole: (given if hole[2] else values).get(hole[1], hole[0]), best.german)
+        known = {name: find(value) for name, value in given.items()}
+        values = {name: known[name] or value for name, value in given.items()}
+        values |= {f"{name}!s": value for name, value in given.items()}
+        values |= {f"{name}!d": dative(one) if one else given[name] for name, one in known.items()}
+        return _FILLED.sub(lambda hole: values.get(hole[0][1:-1], hole[0]), best.german)
 
     def _fits(self, pattern: _Pattern, filled: Sequence[str]) -> bool:
         """Return whether everything that fills a sentence is known, and is one piece where the sentence says little."""
         joins = pattern.weight < _LITTLE and not any(map(_JOINT.search, pattern.pieces))
         if joins and any(map(_JOINT.search, filled)):
             return False
-        return all(_stands(one, self._sure(one)) for one in filled)
+        return all(
+            _NAMES.fullmatch(one) if n in pattern.free else _stands(one, self._sure(one))
+            for n, one in enumerate(filled)
+        )
 
 
 def _stands(text: str, turned: str | None) -> bool:
@@ -230,7 +247,9 @@ def _pattern(text: str, german: str, fits: re.Pattern[str]) -> _Pattern:
     if len(_WORD.findall(_HOLE.sub(" ", text))) == 1:
         beside = pairwise(literal)
         tight = [n for n, (left, right) in enumerate(beside) if re.search(r"\w ?$", left) or re.match(r" ?\w", right)]
-    return _Pattern(tuple(literal), tuple(pieces[1::2]), tuple(tight), fits, german, len(own))
+    names = tuple(pieces[1::2])
+    free = frozenset(n for n, name in enumerate(names) if f"{{{name}!s}}" in german)
+    return _Pattern(tuple(literal), names, tuple(tight), fits, german, free, len(own))
 
 
 @cache

@@ -132,9 +132,9 @@ def test_local_time_is_everywhere_and_remembered(browser: Browser, dashboard: Da
 def test_keys_open_pages_filters_rows_and_their_own_list(watched: Watched, dashboard: Dashboard) -> None:
     page = watched.open(f"{dashboard.url}sessions")
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.press("Escape")

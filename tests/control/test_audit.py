@@ -78,7 +78,7 @@ def test_an_aborted_session_is_entered_too(workspace: Workspace, start: Callable
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert [row.status for row in Views.of(workspace).rows()] == ["aborted"]
-    assert status_of(workspace) == ("pass", "1 records as they were entered")
+    assert status_of(workspace) == ("pass", "1 record as it was entered")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_records_from_before_the_ledger_are_counted_until_a_person_answers_for_t
 ) -> None:
     forget(workspace)
     run_shadow(seed=4, steps=20)
-    assert status_of(workspace) == ("pass", "1 records as they were entered; 3 from before the ledger")
+    assert status_of(workspace) == ("pass", "1 record as it was entered; 3 from before the ledger")
     names = adopt(workspace, (), "Ada", "compared with the backup")
     assert names == sorted(path.name for path in three)
     assert status_of(workspace) == ("pass", "4 records as they were entered")

@@ -13,7 +13,7 @@ from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.dashboard.labs.address import Address, take, written
 from peaktrade_core.dashboard.labs.candles import CandlesLab
 from peaktrade_core.dashboard.labs.compare import CompareLab
-from peaktrade_core.dashboard.labs.limits import LimitsLab
+from peaktrade_core.dashboard.labs.limits import COUNTS, LimitsLab
 from peaktrade_core.dashboard.labs.parameters import ParametersLab
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.records import SessionRecord
@@ -56,6 +56,19 @@ def test_limits_that_were_moved_come_back_once(workspace: Workspace, run_shadow:
     assert again.limits.max_order_notional == 450.0
     again.back.click()
     assert again.limits.max_order_notional == 1000.0
+
+
+def test_a_limit_on_whole_things_slides_by_whole_ones(workspace: Workspace, run_shadow: Shadow) -> None:
+    lab = LimitsLab(workspace, f"session={run_shadow(seed=3, steps=60).session_id}")
+    shown = {name: format(lab.sliders[name].value, lab.sliders[name].readout_format) for name in COUNTS}
+    assert shown == {
+        "max_open_positions": "5",
+        "max_orders_per_minute": "10",
+        "max_entries_per_day": "500",
+        "max_open_orders": "2",
+        "max_consecutive_rejects": "5",
+    }
+    assert isinstance(lab.limits.max_open_orders, float)  # as the decision code computes
 
 
 def test_a_comparison_comes_back_with_all_its_curves(workspace: Workspace, run_shadow: Shadow) -> None:

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from peaktrade_core.show.language import tongue
 
 _APART = re.compile(  # what is the same in each language: commands, code, files, ids, names in a row, errors, what was typed
-    r"`[^`]*`|(?:\b\w+, ){3,}\w+|'[^']*'|No such file or directory|\bpeaktrade \w.*|https?://\S+|\S*[/\\_]\S*|\b[\w-]+\.(?:toml|jsonl?|parquet|ipynb|csv|md|html|py)\b|\{[^}]*\}"
+    r"`[^`]*`|(?:\b\w+, ){3,}\w+|'[^']*'|\bpeaktrade \w.*|https?://\S+|\S*[/\\_]\S*|\b[\w-]+\.(?:toml|jsonl?|parquet|ipynb|csv|md|html|py)\b|\{[^}]*\}"
 )
 _ENGLISH = re.compile(
     r"\b(?:the|is|are|were|of|and|with|for|from|have|been|which|what|who|why|nothing|none|yet|this|that|there|its|it|by|or|"
@@ -19,27 +19,16 @@ _ENGLISH = re.compile(
 
 _SAID = re.compile(r"(?<![\w`{<.-])[A-Za-z][a-z]{2,}(?![\w>-])")
 
-_NAMES = frozenset(  # codes, kinds, keys and gates, which are the same in each language; who does it in a test; what was typed
-    re.findall(
-        r"\w+",
-        """
-    root types lint gap heartbeat crash torn unknown failed filled kill monitor desk logic controls fee rest end denial
-    watcher bad script reference begun incidents incident process turns faults findings finding retention presets
-    aggressive conservative average expectancy annualised return artefact hour waits gone validated loopback decision
-    watched restored reduce resume restart week changes proposed papers written adopted futures warning expected
-    delivered kept calm
-""",
-    )
-)
-_LEFT = frozenset(  # still said in English somewhere: to be mended, and taken out of here
-    re.findall(
-        r"\w+",
-        """
-    loss reached denials below continuity shutdown symptoms reconciliation break timeline drills unreadable equal
-    suspected one markets together missed critical unacknowledged monitoring alerting trading hold medium signs under
-    these
-""",
-    )
+_NAMES = frozenset(  # what is the same in each language, as it is typed or kept
+    {
+        *("lint", "types"),  # gates
+        *("heartbeat", "gap", "crash", "bad", "equal", "conservative", "aggressive"),  # rules, drills, scripts, presets
+        *("retention", "finding", "findings", "week", "reference", "resume", "restart"),  # jobs, runbooks, parameters
+        *("decision", "watched", "restored", "monitoring"),  # ids of questions, as answers takes them
+        *("denial", "end", "failed"),  # kinds of events and values of records, as the files have them
+        *("loopback", "futures"),  # said in German, too
+        *("root", "desk", "torn", "gone", "calm"),  # who does it in a test, and what was typed there
+    }
 )
 
 
@@ -52,7 +41,7 @@ def _only_english() -> frozenset[str]:
         {word.lower() for text in texts for word in _SAID.findall(_APART.sub(" ", text))}
         for texts in (german.entries, german.entries.values())
     )
-    return frozenset(told - turned - _NAMES - _LEFT)
+    return frozenset(told - turned - _NAMES)
 
 
 def english_in(text: str) -> list[str]:

@@ -99,6 +99,23 @@ SMALL = (  # what stands for a value, alone
     "medium", "suspected", "expected", "kept",
     "against", "evidence", "{0} bars of {1} = {2} of market time, planned {3}",
     "Layers", "Gates", "Routine", "Note", "Time window", "Decided",
+    "reason", "process", "turns", "faults", "watcher", "all", "kill switch", "reduce", "absent", "artefact", "postmortem",
+    "signs", "notes", "together", "controls", "fee", "logic", "hour", "failed: {0}", "failed {0}", "{0} failed",
+    "unknown strategy on {0}", "environment unknown", "{0} (script {1})", "below {0}",
+    "under these limits denied: {0}", "under these limits halted: {0}", "{0} denials by {1}",
+    "suspected: {0}", "high: {0}", "medium: {0}", "low: {0}", "warning: {0}", "critical: {0}",
+    "{0} (high)", "{0} (medium)", "{0} (low)",
+    "incident {0} opened, {1}, by {2}: {3}", "change adopted by {0}: {1}", "baseline adopted by {0}: {1}",
+    "audit adopted {0} by {1}: {2}", "mitigating", "assigning",
+    "One failed: {0}", "network", "rate limit", "authentication", "api error", "order rejects", "risk limit", "pnl divergence",
+    "data gap", "failed session", "died", "completed {0}", "aborted {0}", "unreadable {0}", "warning", "critical", "filled",
+    "validated", "loss since 00:00 UTC {0}", "exposure {0}", "drawdown {0}", "{0} delivered", "monitor", "[Errno {0}] {1}",
+    "total return", "max drawdown", "max drawdown length", "trades", "profit factor", "win rate", "average trade",
+    "average duration", "exposure time", "Monitoring and alerting: {0}", "Risk and governance: {0}",
+)  # fmt: skip
+OF_SYSTEM = (  # what the system says of a file or a connection
+    "No such file or directory", "Permission denied", "Is a directory", "Not a directory", "File exists",
+    "No space left on device", "Read-only file system", "Connection refused", "Address already in use",
 )  # fmt: skip
 OF_CLICK = (  # what the library of the command line says
     "Missing option {0}", "Missing argument {0}", "No such option: {0}", "No such command {0}", "Invalid value for {0}: {1}",
@@ -138,6 +155,8 @@ def texts_of_code(path: Path) -> Iterator[str]:
             continue
         if isinstance(node, ast.Call) and _name(node.func) == "many":
             yield from _counted(node)
+        if isinstance(node, ast.Call) and _name(node.func) in ("UnknownNameError", "RecordKind", "meant"):
+            yield from _unknown(node.args[0])
         if isinstance(node, ast.JoinedStr):
             yield from (text for text in _filled(node) if _is_said(text))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -174,6 +193,8 @@ def _mute(node: ast.AST) -> Iterator[ast.AST]:
         yield node.annotation
     if isinstance(node, ast.Call) and _name(node.func) in UNSAID:
         yield from node.args
+    if isinstance(node, ast.Call) and _name(node.func) == "many":
+        yield from (one for one in node.args[1:] if isinstance(one, ast.Constant))
 
 
 def _name(node: ast.expr) -> str:
@@ -201,6 +222,15 @@ def _counted(node: ast.Call) -> Iterator[str]:
     if words:
         yield f"{{0}} {words[0]}"
         yield f"{{0}} {words[1] if len(words) > 1 else f'{words[0]}s'}"
+
+
+def _unknown(kind: ast.expr) -> Iterator[str]:
+    """Yield what is said of an unknown name: its kind has a gender of its own."""
+    if isinstance(kind, ast.Constant):
+        yield f"unknown {kind.value} {{0}}"
+    elif isinstance(kind, ast.JoinedStr):
+        for text in _filled(kind):
+            yield f"unknown {text} {{{text.count('{')}}}"
 
 
 def _choices(node: ast.expr) -> tuple[str, ...]:
@@ -275,7 +305,7 @@ def gathered() -> dict[str, list[str]]:
             if where not in found.setdefault(text, []):
                 found[text].append(where)
 
-    take(iter((*OF_CLICK, *SMALL)), PACKAGE / "cli.py")
+    take(iter((*OF_CLICK, *OF_SYSTEM, *SMALL)), PACKAGE / "cli.py")
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.relative_to(PACKAGE).parts[0] not in APART and path.relative_to(PACKAGE).as_posix() not in MAKERS:
             take(texts_of_code(path), path)

@@ -15,6 +15,7 @@ from peaktrade_core.runbooks.form import ParametersForm
 from peaktrade_core.runbooks.runbooks import list_runbooks
 from peaktrade_core.runs.columns import remarks
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show import german as german_of
 from peaktrade_core.show.language import (
     Tongue,
     language,
@@ -35,6 +36,7 @@ from tests.language.english import english_in, english_in_page
 from tests.language.gather import gathered, renewed
 
 HOLE = re.compile(r"\{(\w*)\}")
+MARKED = re.compile(r"![sd]\}")  # a name, a count in the dative
 SMALL = Tongue(
     {
         "no order was filled": "keine Order wurde ausgeführt",
@@ -82,7 +84,7 @@ def test_german_has_the_holes_of_the_english() -> None:
     wrong = {
         text: there
         for text, there in german.entries.items()
-        if not set(HOLE.findall(there.replace("!s}", "}"))) <= set(HOLE.findall(text))
+        if not set(HOLE.findall(MARKED.sub("}", there))) <= set(HOLE.findall(text))
     }
     assert not wrong
 
@@ -94,7 +96,7 @@ def test_commands_and_codes_in_german_are_those_of_the_english() -> None:
     wrong = {
         text: there
         for text, there in german.entries.items()
-        if sorted(quoted.findall(text)) != sorted(quoted.findall(there))
+        if sorted(quoted.findall(text)) != sorted(quoted.findall(MARKED.sub("}", there)))
     }
     assert not wrong
 
@@ -109,6 +111,31 @@ def test_a_text_that_repeats_itself_breaks_nothing(text: str, times: int) -> Non
         assert tongue_ is not None
         assert tongue_.turned(text * times)
         assert tongue_.turned(f"Look first.\n{text * times}").count("\n") == 1
+
+
+def test_what_is_counted_stands_in_the_dative_where_the_catalogue_says_so() -> None:
+    """Behind *von*, *mit*, *nach* and their like."""
+    small = Tongue(
+        {"{0} with {1}": "{0} mit {1!d}", "{0} entry": "{0} Eintrag", "{0} entries": "{0} Einträge", "ledger": "Ledger"}
+    )
+    assert small.turned("ledger with 3 entries") == "Ledger mit 3 Einträgen"
+    assert small.turned("ledger with 1 entry") == "Ledger mit 1 Eintrag"
+    assert small.turned("a book with 3 true entries") == "a book with 3 true entries"  # what is not known is not bent
+
+
+@pytest.mark.parametrize(
+    ("counted", "dative"),
+    [
+        ("2 neue Fehler von a", "2 neuen Fehlern von a"),
+        ("1,200 Orders", "1,200 Orders"),
+        ("0 Forward-Signale", "0 Forward-Signalen"),
+        ("1 Bar", "1 Bar"),
+        ("2 je Minute", "2 je Minute"),
+        ("Läufe", "Läufe"),
+    ],
+)
+def test_german_bends_what_is_counted(counted: str, dative: str) -> None:
+    assert german_of.dative(counted) == dative
 
 
 def test_an_unknown_language_is_refused() -> None:
@@ -234,7 +261,21 @@ def test_the_heads_of_the_status_and_the_words_of_remarks_are_german(
         ("incident INC-20261129-02 mitigated by Ada: held", "Vorfall INC-20261129-02 eingedämmt von Ada: held"),
         ("1 of 12 answers needs attention", "1 von 12 Antworten braucht Aufmerksamkeit"),
         ("12 fills", "12 Ausführungen"),
+        ("2 of 3 records", "2 von 3 Einträgen"),
+        ("1 of 1 record", "1 von 1 Eintrag"),
         ("odd fills", "odd fills"),  # what a person typed is no number of things
+        ("failed: 1, completed: 2", "fehlgeschlagen: 1, abgeschlossen: 2"),
+        ("  - L5 Monitoring and alerting: fix required", "  - L5 Überwachung und Alarme: zu beheben"),
+        ("error: ArtefactError: It bled", "Fehler: ArtefactError: It bled"),
+        ("known: alerts, drill, request", "bekannt: alerts, drill, request"),  # names stay as they are typed
+        (
+            "unknown request 'x'; known: none; `peaktrade requests list` lists them",
+            "unbekannter Antrag 'x'; bekannt: keine; `peaktrade requests list` führt sie auf",
+        ),
+        (
+            "error: No such option: '--x'; `peaktrade incident list --help` says what it takes",
+            "Fehler: Keine solche Option: '--x'; `peaktrade incident list --help` sagt, was es nimmt",
+        ),
     ],
 )
 def test_a_count_and_a_word_that_stand_alone_are_german(said: str, german: str) -> None:

@@ -239,7 +239,7 @@ def shown(total: RulesSummary, replayed: list[Replayed]) -> list[Table | str]:
     asked = f"{wording.many(total.sessions, 'session')}, {wording.many(total.events, 'event')}"
     told = [
         f"noticed {total.noticed} of {total.truths}, missed {total.missed}, "
-        f"{total.noise} alerts in sessions where nothing happened"
+        f"{wording.many(total.noise, 'alert')} in sessions where nothing happened"
     ]
     if total.rules_without_history:
         told.append(f"not replayed, they look at more than one run: {', '.join(total.rules_without_history)}")

@@ -25,7 +25,7 @@ from peaktrade_core.alerts.rules.rule import (
     recent,
     span,
 )
-from peaktrade_core.show.wording import money, quote_currency
+from peaktrade_core.show.wording import many, money, quote_currency
 from peaktrade_core.trading.risk import above, reached
 
 
@@ -158,7 +158,7 @@ class RejectsInRow(Rule, tag="rejects_in_row", frozen=True, kw_only=True):
         limit = self.critical_orders if rejects >= self.critical_orders else self.orders
         if rejects >= limit:
             severity = CRITICAL if limit == self.critical_orders else self.severity
-            yield self.finding(run, severity, f"the venue refused {rejects} orders in a row (limit {limit})")
+            yield self.finding(run, severity, f"the venue refused {many(rejects, 'order')} in a row (limit {limit})")
 
 
 class RiskRed(Rule, tag="risk_red", frozen=True, kw_only=True):
@@ -247,7 +247,7 @@ class FailedInRow(Rule, tag="failed_in_row", frozen=True, kw_only=True):
             if len(row) >= self.sessions and recent(row[0], self.recent_s):
                 why = row[0].error or "no error"
                 yield self.finding(
-                    row[0], CRITICAL, f"{len(row)} sessions of {scope} failed in a row, the last with {why}"
+                    row[0], CRITICAL, f"{many(len(row), 'session')} of {scope} failed in a row, the last with {why}"
                 )
 
 

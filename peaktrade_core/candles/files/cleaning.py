@@ -14,6 +14,7 @@ from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.files.reading import FOUND, IMPORT, Rows, read_rows
 from peaktrade_core.candles.grid import Grid, commonest
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.market import Bar, Bars, bar_fault, sound_rows, timeframe_of
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def require_timeframe(rows: Rows, timeframe: str | None) -> Rows:
     understood = rows.understood
     chosen = timeframe or commonest(rows.ts)
     if chosen is None:
-        why = f"{len(rows.us)} rows" if len(rows.us) < 2 else f"rows {np.median(np.diff(rows.ts)):g} s apart"
+        why = many(len(rows.us), "row") if len(rows.us) < 2 else f"rows {np.median(np.diff(rows.ts)):g} s apart"
         understood.ask("timeframe", f"{why} do not tell the timeframe", "1m", "1h", "1d")
         raise UndecidedError(understood)
     grid = Grid.of(rows.ts, chosen)

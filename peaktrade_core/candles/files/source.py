@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 from peaktrade_core.base.errors import DataError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.candles.files.dialect import Understood, shown
+from peaktrade_core.show.wording import many
 
 MOST_BYTES = 1 << 30  # of a file, and of what is packed in it: about ten years of minutes, two months of seconds
 COMMENTS = (b"#", b"//", b"%")
@@ -116,7 +117,7 @@ def _member(path: Path, data: bytes) -> tuple[bytes, str]:
             raise DataError(f"{path}: is a workbook; save its sheet as CSV")
         if len(members) != 1:
             names = ", ".join(shown(one.filename) for one in members[:5]) or "none"
-            raise DataError(f"{path}: holds {len(members)} files ({names}); unpack it and give one of them")
+            raise DataError(f"{path}: holds {many(len(members), 'file')} ({names}); unpack it and give one of them")
         if members[0].flag_bits & 1:
             raise DataError(f"{path}: is locked with a password; unpack it first")
         with archive.open(members[0]) as source:

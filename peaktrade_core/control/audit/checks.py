@@ -32,7 +32,7 @@ from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.research.forward.book import forward_check
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
-from peaktrade_core.show.wording import first_of
+from peaktrade_core.show.wording import first_of, many
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.ledger import DRILLS, GO_ON, INCIDENTS, LEDGER, LOGS, PAPERS, REGISTRY, SEALED, Ledger
 from peaktrade_core.workspace.papers import adopt_papers
@@ -172,7 +172,7 @@ def ledger(place: Workspace) -> Found:
         return False, fault
     links = [link for link, _ in whole]
     odd, grave = unanswered(links, known)
-    told = f"{len(links):,} entries, each with the hash of the one before"
+    told = f"{many(len(links), 'entry', 'entries')}, each with the hash of the one before"
     if not odd:
         return True, told
     named = ", ".join(f"{link.seq + 1:,} ({link.kind})" for link in odd[:_SHOWN])
@@ -200,7 +200,7 @@ def registry(place: Workspace) -> Found:
         f"the last line of the chain {HALF}" if audit.half_line else "",
     ]
     old = f"; {len(audit.before)} from before the ledger" if audit.before else ""
-    good = f"{audit.matching:,} records as they were entered{old}"
+    good = f"{many(audit.matching, 'record as it was entered', 'records as they were entered')}{old}"
     told = "; ".join(filter(None, [audit.fault, *bad, *odd])) or good
     if audit.fault or bad:
         return FAIL, told

@@ -33,6 +33,7 @@ from peaktrade_core.base.people import person_key
 from peaktrade_core.control.backup.archive import SCHEMA, Manifest, Writer, read_archive
 from peaktrade_core.halts.log import WAITING
 from peaktrade_core.records.chain import RECORD
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.chain_heads import HALTS
 from peaktrade_core.workspace.config import CONFIG
 from peaktrade_core.workspace.ledger import CHANGES, LEDGER, LOGS, PAPERS, REGISTRY, SEALED, Ledger
@@ -296,6 +297,6 @@ def _described(path: Path, manifest: Manifest, home: Path) -> Backup:
 def told_of(backup: Backup) -> str:
     """Return what a backup is, in a sentence."""
     return (
-        f"{backup.files:,} files, {backup.unpacked / 1e6:,.1f} MB, packed {backup.size / 1e6:,.1f} MB; made at "
-        f"{utc(backup.made_at)}, ledger with {backup.entries:,} entries, head {backup.head[:16] or 'none'}"
+        f"{many(backup.files, 'file')}, {backup.unpacked / 1e6:,.1f} MB, packed {backup.size / 1e6:,.1f} MB; made at "
+        f"{utc(backup.made_at)}, ledger with {many(backup.entries, 'entry', 'entries')}, head {backup.head[:16] or 'none'}"
     )

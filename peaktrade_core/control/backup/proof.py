@@ -19,6 +19,7 @@ from peaktrade_core.control.backup.archive import Manifest, read_archive
 from peaktrade_core.control.backup.backup import MADE, RESTORED, SECTION
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.ledger import LEDGER, Ledger
 from peaktrade_core.workspace.memory import forget
 from peaktrade_core.workspace.workspace import Workspace, open_site
@@ -41,7 +42,7 @@ BACKUPS = Columns[Entered](
     at=Column("At (UTC)", lambda one: one.at),
     what=Column("What"),
     file=Column("File"),
-    entries=Column("Ledger", lambda one: f"{one.entries:,} entries", "number", 2),
+    entries=Column("Ledger", lambda one: many(one.entries, "entry", "entries"), "number", 2),
     by=Column("By", priority=1),
     sha256=Column("SHA-256", lambda one: one.sha256[:16], priority=3),
 )

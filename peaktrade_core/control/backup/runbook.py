@@ -12,6 +12,7 @@ from peaktrade_core.control.backup.proof import BACKUPS, entered, prove
 from peaktrade_core.runbooks.evidence import YES, Option
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.show.table import Table
+from peaktrade_core.show.wording import many
 
 MOST = 10  # backups that are listed
 
@@ -67,4 +68,4 @@ class BackupRunbook(Runbook):
 
 def _made(made: Backup) -> str:
     """Return what was made: the name of the file first."""
-    return f"{Path(made.path).name}: ledger with {made.entries:,} entries"
+    return f"{Path(made.path).name}: ledger with {many(made.entries, 'entry', 'entries')}"

@@ -26,6 +26,9 @@ from peaktrade_core.workspace.config import read_limits
 from peaktrade_core.workspace.workspace import Workspace
 
 TIMES = 3.0  # a slider goes up to so many times the recorded limit
+COUNTS = (  # limits on whole things, though the decision code computes with a fraction of one
+    "max_open_positions", "max_orders_per_minute", "max_entries_per_day", "max_open_orders", "max_consecutive_rejects",
+)  # fmt: skip
 
 
 class LimitsLab(Bench):
@@ -86,10 +89,10 @@ class LimitsLab(Bench):
         self.sliders = {}
         for name, value in own.items():
             low, top = 0.0, max(TIMES * value, 1.0)
-            whole = isinstance(value, int)
+            whole = name in COUNTS and value == int(value)
             bounds = (int(low), int(top), 1) if whole else (low, round(top, 6), 10.0 ** _power(top))
             label = self.words.get(f"limit_{name}", name.replace("_", " "))
-            slider = self.slide("", value, *bounds, label=label)
+            slider = self.slide("", int(value) if whole else value, *bounds, label=label)
             slider.continuous_update = False
             self.sliders[name] = slider
         self.address.keep(**self.sliders)

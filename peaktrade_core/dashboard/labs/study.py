@@ -24,6 +24,7 @@ from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.chart import Mark, Marks
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.costs import market_of
 from peaktrade_core.trading.decision import Decision
@@ -225,7 +226,7 @@ def backtest(workspace: Workspace, data: MarketData, choice: Choice, *, cache: P
     warmup = max(defaults.warmup_candles, strategy.warmup(params))
     if last - first <= warmup:
         raise DataError(
-            f"the period has {last - first:,} bars, the warm-up alone needs {warmup:,}; choose a longer one"
+            f"the period has {many(last - first, 'bar')}, the warm-up alone needs {warmup:,}; choose a longer one"
         )
     return run_backtest(decision, data.bars.part(first, last), warmup, cache)
 

@@ -112,7 +112,7 @@ def _one(event: AnyEvent, currency: str) -> str:
         side = "buy" if event.qty > 0.0 else "sell"
         said = f"{side} {abs(event.qty):.8g} @ {wording.price(event.price, currency)}"
     elif type(event) is Gap:
-        said = f"{event.missing} bars missing from {event.first:%Y-%m-%d %H:%M} to {event.last:%Y-%m-%d %H:%M}"
+        said = f"{wording.many(event.missing, 'bar')} missing from {event.first:%Y-%m-%d %H:%M} to {event.last:%Y-%m-%d %H:%M}"
     elif type(event) is Denial:
         said = f"denied, {text_of(event)}: {denial_help(event.code).meaning}"
     else:
@@ -129,7 +129,7 @@ def _several(near: list[AnyEvent], currency: str) -> str:
         said = f"{len(fills)} {'buys' if qty > 0.0 else 'sells'} of {abs(qty):.8g} @ {wording.price(price, currency)} on average"
     elif type(near[0]) is Gap:
         gaps = [event for event in near if type(event) is Gap]
-        said = f"{len(gaps)} gaps, {sum(gap.missing for gap in gaps)} bars missing"
+        said = f"{wording.many(len(gaps), 'gap')}, {wording.many(sum(gap.missing for gap in gaps), 'bar')} missing"
     else:
         codes = Counter(event.state if isinstance(event, State) else getattr(event, "code", "") for event in near)
         what = "denied orders" if type(near[0]) is Denial else "halts and states"

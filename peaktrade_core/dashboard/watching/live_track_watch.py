@@ -69,7 +69,7 @@ class LiveTrackRunbook(DashboardRunbook):
         odd = [row for row in rows if row.mode not in ("shadow", "testnet", "paper") and row.status != "unreadable"]
         late = [row for row in ended if not row.started_at or not row.ended_at or row.ended_at < row.started_at]
         swings = _swings(ended)
-        counted = f"{len(ended)} sessions"
+        counted = wording.many(len(ended), "session")
         found = [
             check(
                 "in_a_row",

@@ -71,7 +71,10 @@ def panels(compared: Compared) -> Found:
 def addresses(seen: SeenDashboard) -> Found:
     """Look at every address."""
     silent = [path for path, one in seen.answers.items() if one.status != 200]
-    return not silent, f"no answer: {', '.join(silent)}" if silent else f"{len(seen.answers)} addresses"
+    return (
+        not silent,
+        f"no answer: {', '.join(silent)}" if silent else wording.many(len(seen.answers), "address", "addresses"),
+    )
 
 
 @question(
@@ -83,7 +86,9 @@ def addresses(seen: SeenDashboard) -> Found:
 def in_time(seen: SeenDashboard) -> Found:
     """Look how long each address took."""
     slow = [f"{path} {one.seconds:.1f} s" for path, one in seen.answers.items() if one.seconds > PATIENCE_S]
-    return not slow and bool(seen.answers), ", ".join(slow) or f"{len(seen.answers)} addresses, each in time"
+    return not slow and bool(seen.answers), ", ".join(
+        slow
+    ) or f"{wording.many(len(seen.answers), 'address', 'addresses')}, each in time"
 
 
 @question(
@@ -100,7 +105,7 @@ def snapshot(seen: SeenDashboard) -> Found:
     ]
     many = len(once.get("panels", ())) if isinstance(once, dict) else 0
     if states[0] is not None and states[0] == states[1]:
-        return PASS, f"{many} panels, equal but for generated_at"
+        return PASS, f"{wording.many(many, 'panel')}, equal but for generated_at"
     return FAIL if states[0] is None else WARN, "two snapshots differ"
 
 
@@ -114,7 +119,9 @@ def get_only(seen: SeenDashboard) -> Found:
     paths = told if isinstance(told, dict) else {}
     others = [f"{str(verb).upper()} {path}" for path, verbs in paths.items() for verb in verbs if verb != "get"]
     well = bool(paths) and not others
-    return well, f"{len(paths)} addresses, all GET" if well else ", ".join(others[:5]) or _dead(seen)
+    return well, f"{wording.many(len(paths), 'address', 'addresses')}, all GET" if well else ", ".join(
+        others[:5]
+    ) or _dead(seen)
 
 
 @question("writes", "Is everything refused that would change something?", _STOP)
@@ -122,7 +129,7 @@ def writes(seen: SeenDashboard) -> Found:
     """Look at what was tried."""
     passed = [f"{verb} {path}: {status}" for (verb, path), status in seen.writes.items() if status != 405]
     well = bool(seen.writes) and not passed
-    told = f"{len(seen.writes)} requests with POST, PUT, PATCH and DELETE, all answered 405"
+    told = f"{wording.many(len(seen.writes), 'request')} with POST, PUT, PATCH and DELETE, all answered 405"
     return well, told if well else "; ".join(passed[:5]) or _dead(seen)
 
 
@@ -144,7 +151,9 @@ def stranger(seen: SeenDashboard) -> Found:
 def secrets(seen: SeenDashboard) -> Found:
     """Search the answers."""
     well = bool(seen.answers) and not seen.told
-    return well, f"{len(seen.answers)} answers searched" if well else ", ".join(seen.told) or _dead(seen)
+    return well, f"{wording.many(len(seen.answers), 'answer')} searched" if well else ", ".join(seen.told) or _dead(
+        seen
+    )
 
 
 def _dead(seen: SeenDashboard) -> str:
@@ -231,7 +240,10 @@ def filters(compared: Compared) -> Found:
     page = compared.seen.answers.get(f"/sessions?{FILTERED}", PageReply(0, "")).body
     shown, ours = re.findall(r'data-session="([^"]*)"', page), [row.run_id for row in rows]
     same = told == ours == shown
-    return same, f"{len(ours)} sessions" if same else f"API {len(told or ())}, page {len(shown)} of {len(ours)}"
+    return (
+        same,
+        wording.many(len(ours), "session") if same else f"API {len(told or ())}, page {len(shown)} of {len(ours)}",
+    )
 
 
 @question(

@@ -152,7 +152,10 @@ def signals(run: Restarted) -> Found:
     events = Views.of(run.workspace).tail_events(run.row.run_id, _TAIL)
     found = sum(isinstance(event, jn.Signal) for event in events)
     orders = sum(isinstance(event, jn.Order) for event in events)
-    return found > 0, f"{found} signals and {orders} orders in its last {len(events):,} events"
+    return (
+        found > 0,
+        f"{wording.many(found, 'signal')} and {wording.many(orders, 'order')} in its last {len(events):,} events",
+    )
 
 
 @question("limits", "Are the configured risk limits in force for it?", "Stop it: it must not trade under other limits.")

@@ -155,7 +155,7 @@ def walk_failure_table(session: Session) -> Table:
         ("Status", state_cell(run_of(record))),
         ("Error", record.error or wording.NOTHING),
         ("Record", path),
-        ("Saved", f"{len(session.events):,} events up to the error, total PnL {pnl}"),
+        ("Saved", f"{wording.many(len(session.events), 'event')} up to the error, total PnL {pnl}"),
         ("Do", next_step(record.error or "")),
         ("Runbook", Cell("`peaktrade runbook run incident_failed_session -p session_id=…`", code=True)),
     ]

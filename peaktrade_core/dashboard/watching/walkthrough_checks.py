@@ -173,7 +173,7 @@ def walk_failure_checks(session: Session) -> list[Check]:
             "figures_kept",
             "Are the figures up to the error kept?",
             bool(record.metric("steps")) and record.metric("equity_end") is not None,
-            f"{record.metric('steps') or 0:.0f} bars, equity {dict(figures_of(record))['Equity at the end']}",
+            f"{wording.many(int(record.metric('steps') or 0), 'bar')}, equity {dict(figures_of(record))['Equity at the end']}",
             "The journal holds what was acknowledged: `peaktrade session show` folds it.",
         ),
     ]

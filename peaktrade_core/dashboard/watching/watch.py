@@ -31,7 +31,7 @@ _FIRST = "Nothing is shown before something ran: `peaktrade session run` starts 
 def sessions(workspace: Workspace) -> Found:
     """Count the records."""
     total = Views.of(workspace).stats().total_sessions
-    return total > 0, f"{total} records in reports/experiments/live_sessions"
+    return total > 0, f"{many(total, 'record')} in reports/experiments/live_sessions"
 
 
 @question("run_folders", "Are there run folders?", _FIRST, otherwise=WARN)
@@ -51,7 +51,7 @@ def readable(workspace: Workspace) -> Found:
     """Look for records and run folders that cannot be read."""
     broken = Views.of(workspace).stats().by_status.get("unreadable", 0)
     odd = [row.run_id for row in Views.of(workspace).runs(200) if row.state == "unreadable"]
-    told = f"{broken} records and {len(odd)} run folders unreadable" if broken or odd else "all"
+    told = f"{many(broken, 'record')} and {len(odd)} run folders unreadable" if broken or odd else "all"
     return not broken and not odd, told
 
 

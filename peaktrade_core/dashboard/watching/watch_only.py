@@ -18,6 +18,7 @@ from peaktrade_core.dashboard.watching.pages import READ_ONLY
 from peaktrade_core.dashboard.watching.watch import DESK, DashboardRunbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table
+from peaktrade_core.show.wording import many
 
 SNAPSHOT = "status_snapshot.json"
 FOLDER = Path("out") / "operator_dashboard"
@@ -88,7 +89,7 @@ def exported(this: WatchOnlyRunbook) -> Found:
     missing = [path.name for path in files if not path.is_file()]
     if SNAPSHOT not in missing and this.written() is None:
         missing.append(f"{SNAPSHOT}, which cannot be read")
-    return not missing, f"missing: {', '.join(missing)}" if missing else f"{len(files)} files"
+    return not missing, f"missing: {', '.join(missing)}" if missing else many(len(files), "file")
 
 
 @question(

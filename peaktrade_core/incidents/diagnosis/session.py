@@ -247,7 +247,7 @@ def died(facts: SessionFacts) -> Occurrence:
 def _course(facts: SessionFacts) -> str:
     """Return how far the session came."""
     until = f", the last closed {moment(facts.last.ts)} UTC" if facts.last else ""
-    return f"journal: {facts.events:,} events, {facts.bars:,} bars{until}"
+    return f"journal: {many(facts.events, 'event')}, {many(facts.bars, 'bar')}{until}"
 
 
 def _together(facts: SessionFacts) -> list[Run]:

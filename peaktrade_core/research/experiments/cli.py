@@ -145,7 +145,7 @@ def details(workspace: Workspace, experiment: str) -> CommandResult:
         **({} if judged else {"Verdict": verdict_cell(row)}),
         "Tries on this market": f"{backtest.counted:,}" if backtest.counted else "not counted: a made-up market",
         "Strategy": row.name,
-        "Market": f"{row.symbol} {row.timeframe}, {backtest.bars:,} bars to {wording.moment(backtest.end)} UTC",
+        "Market": f"{row.symbol} {row.timeframe}, {wording.many(backtest.bars, 'bar')} to {wording.moment(backtest.end)} UTC",
         "Daily Sharpe": ratio(row.sharpe) or "not told under 60 days",
         "Return": wording.gained(row.total_return),
         "Max drawdown": wording.drawdown(row.max_drawdown),
@@ -191,7 +191,7 @@ def sweep_summary(workspace: Workspace, sweep_id: str) -> CommandResult:
         worst=Column("Worst", lambda line: _figure(line["worst"], metric), "number"),
         best=Column("Best", lambda line: _figure(line["best"], metric), "number"),
     )
-    title = f"{record.sweep_id} {record.sweep.name}: {record.trials:,} trials"
+    title = f"{record.sweep_id} {record.sweep.name}: {wording.many(record.trials, 'trial')}"
     return CommandResult(
         {"sweep_id": record.sweep_id, "metric": metric, "values": lines},
         columns.table(title, lines, empty="No trial ran."),
@@ -276,7 +276,7 @@ def export(workspace: Workspace, experiment: str, out: Path) -> CommandResult:
     trials = list(store.sweeps.trials(row.id)) if row.run_type == SWEEP else [named(store, row.id).trial]
     table = pd.DataFrame([_row(trial) for trial in trials])
     table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
-    return CommandResult({"rows": len(trials), "file": out}, f"{len(trials):,} trials: {out}")
+    return CommandResult({"rows": len(trials), "file": out}, f"{wording.many(len(trials), 'trial')}: {out}")
 
 
 def _row(trial: Trial) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def finding_parts(record: FindingRecord) -> list[Table | str]:
     )
     errors: list[Table | str] = [f"{market} could not be asked: {why}" for market, why in record.errors.items()]
     return [
-        f"{record.finding_id or 'not kept'} {finding.name}: {finding.question}",
+        f"{record.finding_id or 'not kept'}: {finding.name}: {finding.question}",
         f"The return over {wording.many(finding.horizon, 'bar')} after each state; {counted}{held}",
         *errors,
         "",

@@ -142,7 +142,7 @@ def _outcome(one: ForwardSignal, bars: Bars, begin: int, end: int, held: int) ->
         signal_id=one.signal_id, signal=one, state=DONE if done else OPEN, entered_at=from_seconds(float(bars.ts[begin])),
         entry=entry, until=from_seconds(until), exit=out, market=market,
         net=one.signal * market - one.cost * abs(one.signal - held),
-        note=f"entered {int(late)} bars late: candles are missing" if late >= 1.0 else "",
+        note=f"entered {wording.many(int(late), 'bar')} late: candles are missing" if late >= 1.0 else "",
     )  # fmt: skip
 
 

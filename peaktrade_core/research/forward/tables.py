@@ -59,7 +59,7 @@ def scan_columns(mode: str) -> str:
 def scan_table(record: ScanRecord) -> Table:
     """Return a scan: what is wanted now in the order asked for, or backtests, the best Sharpe ratio first."""
     params = wording.settings(record.params)
-    title = f"{record.scan_id or 'not kept'}: {record.strategy} {params} on {wording.many(len(record.rows), 'market')}"
+    title = f"{record.scan_id or 'not kept'}: {record.strategy} {params}, {wording.many(len(record.rows), 'market')}"
     if record.mode == FORWARD:
         made_up = " `peaktrade forward signals` writes it down."
         if not record.scan_id:

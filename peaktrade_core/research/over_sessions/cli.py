@@ -101,8 +101,8 @@ def _bps(value: float | None) -> str:
 
 
 COSTS = Columns[Any](
-    by=Column("By"),
-    name=Column("Of", lambda row: row.name or wording.NOTHING),
+    by=Column("Split by"),
+    name=Column("Value", lambda row: row.name or wording.NOTHING),
     fills=Column("Fills", lambda row: wording.count(row.fills), "number"),
     notional=Column("Notional", lambda row: wording.money(row.notional, row.currency), "number", priority=2),
     delay=Column("Arrival", lambda row: _bps(row.delay), "number"),

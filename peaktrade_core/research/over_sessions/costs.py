@@ -12,7 +12,7 @@ from peaktrade_core.research.over_sessions.chosen import ended_sessions
 from peaktrade_core.runs.execution import Costs, Execution, costs_of, executions
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.wording import quote_currency
+from peaktrade_core.show.wording import many, quote_currency
 from peaktrade_core.workspace.workspace import Workspace
 
 LEAST = 30  # fills at a venue before they speak against a setting
@@ -128,12 +128,12 @@ def _proposals(workspace: Workspace, listed: list[Execution]) -> tuple[CostPropo
     defaults, costs = workspace.config.session, costs_of(listed)
     slippage, told = _venue_slippage(listed), costs.venue_fills
     if slippage is None or told < LEAST:
-        why = f"a venue told {told} fills, and {LEAST} are needed; simulated fills only repeat the setting"
+        why = f"a venue told {many(told, 'fill')}, and {LEAST} are needed; simulated fills only repeat the setting"
         proposed = None
     else:
         rounded = max(0.0, round(math.ceil(slippage / STEP - 1e-9) * STEP, 6))
         proposed = rounded if rounded != defaults.slippage_bps else None
-        why = f"measured over {told} fills of a venue, rounded up to {STEP:g} bps"
+        why = f"measured over {many(told, 'fill')} of a venue, rounded up to {STEP:g} bps"
     fee = costs.bps(costs.fee)
     return (
         CostProposal(

@@ -32,7 +32,7 @@ from peaktrade_core.research.trials.trial import LEAST_DAYS, Trial
 from peaktrade_core.research.trials.verdict import chance, told
 from peaktrade_core.session.identity import content_id
 from peaktrade_core.session.tiers import Promotions
-from peaktrade_core.show.wording import quote_currency
+from peaktrade_core.show.wording import many, quote_currency
 from peaktrade_core.trading.risk import DAY_S
 from peaktrade_core.trading.strategies import MAY_RUN, all_strategies
 from peaktrade_core.workspace.workspace import Workspace
@@ -143,7 +143,7 @@ def build(workspace: Workspace, name: str, wanted: Wanted) -> Draft:
         for one, share in zip(taken, shares, strict=True)
     )
     portfolio = Portfolio(
-        name=name, risk=wanted.risk, summary=f"built from {len(known)} trials of {len(tried)} sweeps",
+        name=name, risk=wanted.risk, summary=f"built from {many(len(known), 'trial')} of {len(tried)} sweeps",
         component=components, weights=weights, built=built,
     )  # fmt: skip
     return Draft(portfolio, tuple(chosen), tuple(left_out))

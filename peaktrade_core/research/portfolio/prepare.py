@@ -277,7 +277,7 @@ def common_period(parts: list[SleevePlan], begin: float = -math.inf, end: float 
             late, early = begins.index(max(begins)), ends.index(min(ends))
             raise DataError(
                 f"the components have no common period: {parts[late].name} trades only from {utc(from_seconds(begins[late]))} "
-                f"on (after {parts[late].warmup:,} bars of warm-up), {parts[early].name} only until "
+                f"on (after {wording.many(parts[late].warmup, 'bar')} of warm-up), {parts[early].name} only until "
                 f"{utc(from_seconds(ends[early]))}; take candles of the same time"
             )
         cut.append(part._replace(bars=part.bars.part(at - part.warmup, to)))

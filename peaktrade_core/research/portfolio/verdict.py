@@ -14,7 +14,7 @@ from peaktrade_core.research.portfolio.figures import PortfolioCurves, Portfolio
 from peaktrade_core.research.portfolio.prepare import ReadyPortfolio
 from peaktrade_core.research.trials.selection import sharpe
 from peaktrade_core.research.trials.verdict import answer, carried_on, costlier, deflated, enough, stands_costs
-from peaktrade_core.show.wording import figure
+from peaktrade_core.show.wording import figure, many
 
 MOST_REFUSED = 0.1  # share of all orders, those that close included
 ALIKE = 0.7  # correlation of UTC-day returns
@@ -111,7 +111,8 @@ def _room(figures: PortfolioFigures) -> Check:
     refused, sent = sum(figures.refused.values()), sum(one.fills for one in figures.sleeves)
     share = refused / max(1, refused + sent)
     codes = ", ".join(f"{code} {n:,}" for code, n in sorted(figures.refused.items()))
-    said = f"{refused:,} orders refused beside {sent:,} executions{f' ({codes})' if codes else ''}; at most {MOST_REFUSED:.0%}"
+    counted = f"{many(refused, 'order')} refused beside {many(sent, 'execution')}"
+    said = f"{counted}{f' ({codes})' if codes else ''}; at most {MOST_REFUSED:.0%}"
     return answer(
         "room", "Had the account room for its orders?", share <= MOST_REFUSED, said, "Less risk, or fewer components."
     )

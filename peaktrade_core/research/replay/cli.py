@@ -38,7 +38,7 @@ def replay(workspace: Workspace, session_id: str, strategy_module: str | None) -
 def told(found: ReplayResult) -> list[str]:
     """Return a replay in sentences."""
     fed = ", ".join(f"{count:,} {name}" for name, count in found.fed.items() if count)
-    lines = [f"{found.session_id}: {found.events:,} events, fed back: {fed or 'nothing'}"]
+    lines = [f"{found.session_id}: {wording.many(found.events, 'event')}, fed back: {fed or 'nothing'}"]
     if found.first is not None:
         first = found.first
         at = f" at {wording.moment(first.at)} UTC" if first.at else ""

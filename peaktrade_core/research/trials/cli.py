@@ -169,8 +169,9 @@ def _foretold(ready: Prepared, threads: int) -> CommandResult:
         "sweep_id": ready.sweep_id, "trials": trials, "bars": bars, "held": ready.held,
         "seconds": round(seconds, 1), "megabytes": round((workers * 8 + 2 * 56) * bars / 1e6 + trials * 0.01, 1),
     }  # fmt: skip
-    size = f"{trials:,} trials over {bars:,} bars ({ready.held:,} are held back)"
-    cost = f"{runs:,} runs with shuffled markets and windows: about {value['seconds']:,} s, {value['megabytes']:,} MB"
+    size = f"{wording.many(trials, 'trial')} over {wording.many(bars, 'bar')} ({ready.held:,} are held back)"
+    more = wording.many(runs, "run")
+    cost = f"{more} with shuffled markets and windows: about {value['seconds']:,} s, {value['megabytes']:,} MB"
     said = f"{ready.sweep_id}: {size}, {cost}. Nothing was counted."
     return CommandResult(value, said)
 
@@ -186,7 +187,8 @@ def sweep_told(record: SweepRecord, trials: list[Trial]) -> list[Part]:
     best = "no trial qualifies" if record.best is None else f"best is #{record.best}"
     return [
         f"{record.sweep_id} {record.sweep.name}: {record.sweep.question}",
-        f"{record.trials:,} trials over {record.bars:,} bars{held}; {record.counted:,} were ever begun on this market; {best}",
+        f"{wording.many(record.trials, 'trial')} over {wording.many(record.bars, 'bar')}{held}; "
+        f"{record.counted:,} were ever begun on this market; {best}",
         "",
         check_table(record.verdict, "Verdict: " + told(record.verdict)),
         TRIALS.table("", ranked, names, empty="No trial ran."),

@@ -13,6 +13,7 @@ from msgspec import Meta, field
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.typed import Checked, read_named
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.market import Timeframe
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import Strategy
@@ -179,7 +180,7 @@ def _values(name: str, given: Any) -> list[Any]:
         raise ConfigError(f"parameters.{name}: step must be above 0 and to not below from")
     count = int((last - first) / step * (1.0 + 1e-12)) + 1
     if count > MOST_TRIALS:
-        raise ConfigError(f"parameters.{name} has {count:,} values; at most {MOST_TRIALS:,} trials are made")
+        raise ConfigError(f"parameters.{name} has {many(count, 'value')}; at most {MOST_TRIALS:,} trials are made")
     whole = all(isinstance(one, int) for one in (first, step))
     return [first + i * step if whole else round(first + i * step, 12) for i in range(count)]
 
@@ -196,7 +197,7 @@ def axes_of(sweep: Sweep, strategy: Strategy) -> dict[str, list[Any]]:
         raise UnknownNameError(f"parameter of {strategy.name}", unknown[0], [*own, *SETTINGS])
     if size_of(known, sweep.search) > MOST_TRIALS:
         raise ConfigError(
-            f"the sweep means {size_of(known, sweep.search):,} trials; at most {MOST_TRIALS:,} are made: a coarser grid, "
+            f"the sweep means {many(size_of(known, sweep.search), 'trial')}; at most {MOST_TRIALS:,} are made: a coarser grid, "
             "or random"
         )
     return dict(sorted(known.items(), key=lambda one: one[0] not in own))

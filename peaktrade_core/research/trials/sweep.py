@@ -29,6 +29,7 @@ from peaktrade_core.research.trials.table import write_table
 from peaktrade_core.research.trials.trial import DailyEquity, Trial, require_possible
 from peaktrade_core.session.identity import bars_digest, content_id, described
 from peaktrade_core.session.planning import plan_session
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.workspace import Workspace
@@ -116,8 +117,9 @@ def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
     split = HoldOut(workspace).readable(bars_of(plan.feed), config.symbol, config.timeframe)
     if len(split.readable) <= config.warmup_candles:
         raise DataError(
-            f"{len(split.readable):,} bars of {config.symbol} {config.timeframe} may be read and {split.held:,} are held back; "
-            f"the warm-up takes {config.warmup_candles:,}: give more candles, or lower warmup_candles"
+            f"{many(len(split.readable), 'bar')} of {config.symbol} {config.timeframe} "
+            f"may be read and {split.held:,} are held back; the warm-up takes {config.warmup_candles:,}: give more candles, "
+            "or lower warmup_candles"
         )
     digest = bars_digest(split.readable)
     asked = msgspec.to_builtins(sweep)
@@ -187,7 +189,7 @@ class SweepStore(Store[SweepRecord]):
         record = self.load(sweep_id)
         found = next((one for one in self.trials(record.sweep_id) if one.number == int(number)), None)
         if found is None:
-            raise ConfigError(f"{name}: the sweep has {record.trials} trials, from #0")
+            raise ConfigError(f"{name}: the sweep has {many(record.trials, 'trial')}, from #0")
         return found
 
     def marks(self, sweep_id: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

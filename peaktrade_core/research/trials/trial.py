@@ -17,6 +17,7 @@ from peaktrade_core.research.backtest import BacktestResult, missing_bars
 from peaktrade_core.research.running import Codes, RunCounts, new_book, numbers_of, signals_over
 from peaktrade_core.research.trials.selection import sharpe
 from peaktrade_core.session.identity import decision_id
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.config import SessionDefaults, read_limits
@@ -152,7 +153,7 @@ class Tries:
         if not len(bars):
             raise DataError("there are no bars to run over")
         if len(bars) < warmup:
-            raise DataError(f"there are {len(bars)} bars, the warm-up needs {warmup}; use --warmup-candles")
+            raise DataError(f"there are {many(len(bars), 'bar')}, the warm-up needs {warmup}; use --warmup-candles")
         missing_bars(bars.ts, base.bar_s)
         self.base, self.bars, self._warmup = base, bars, warmup
         self._codes = Codes(base.strategy, cache)

@@ -333,7 +333,9 @@ def _warm(ready: Prepared, best: Trial) -> Check:
     bars = ready.bars.part(ready.warmup, len(ready.bars))
     later = run_backtest(decided(ready.base, best.params), bars, ready.warmup, ready.cache)
     same = np.array_equal(_run(ready, best.params).signal[ready.warmup :], later.signal)
-    said = f"after {ready.warmup} and after {longer} bars the signals are {'the same' if same else 'not the same'}"
+    said = (
+        f"after {ready.warmup} and after {many(longer, 'bar')} the signals are {'the same' if same else 'not the same'}"
+    )
     return answer("warm_up", question, same, said, "Raise warmup_candles until they are the same.")
 
 

@@ -28,6 +28,7 @@ from peaktrade_core.runs.repeat import command_line
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.imported.bars import OWN, FillLayout, Laid
 from peaktrade_core.session.imported.fills import NOISE, ROW, Elsewhere, ImportedPart
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.market import Bars, candle_steps
@@ -251,7 +252,7 @@ def keep(workspace: Workspace, source: Elsewhere, one: ReadyImport, by: str) -> 
         raise
     finally:
         folder.release()
-    told = f"{len(one.part.fills)} fills of {one.part.symbol} from {source.name}, sha256 {source.sha256}"
+    told = f"{many(len(one.part.fills), 'fill')} of {one.part.symbol} from {source.name}, sha256 {source.sha256}"
     append_line(workspace.operations_log, f"{iso(now)} import {one.session_id} by {by}: {told}")
     return record
 

@@ -63,7 +63,7 @@ def test_our_dashboard_is_there_can_only_read_and_tells_the_truth(desk: Workspac
 
 
 def test_no_page_names_an_object_of_python(seen: SeenDashboard) -> None:
-    assert 'aria-label="Keys"' in seen.answers["/"].body
+    assert 'aria-label="Keyboard"' in seen.answers["/"].body
     assert not [path for path, answer in seen.answers.items() if " object at 0x" in answer.body]
 
 

@@ -94,7 +94,7 @@ def by_id(checks: list[Check]) -> dict[str, Check]:
         ),
         (watched(happened=()), "orders", "warn", "no fill in 600 bars"),
         (watched({"step": 100}, happened=fills(0)), "orders", "pass", "4 fills"),
-        (watched(happened=fills(700)), "orders", "warn", "700 fills in 600 bars"),
+        (watched(happened=fills(700)), "orders", "warn", "700 fills, 600 bars"),
         (watched(denials={"MAX_ORDER_NOTIONAL": 3}), "denials", "warn", "MAX_ORDER_NOTIONAL × 3"),
         (watched({"trading_state": "HALTED"}), "trading", "warn", "HALTED"),
         (watched(missing=7.0), "data", "warn", "7 bars missing"),
