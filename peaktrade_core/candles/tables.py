@@ -10,7 +10,7 @@ from peaktrade_core.candles import checks as candle_checks
 from peaktrade_core.candles import fetch as market_data
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Span
+from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Shade
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -86,7 +86,7 @@ def candles_figure(candles: CandleSeries) -> Chart:
     odd = [Mark(at, c, f"{far[at]:.0f} deviations") for at, c in zip(moments, closes, strict=True) if at in far]
     bar = timedelta(seconds=series.bar_s)
     gaps = [
-        Span(_parsed(one["first"]), _parsed(one["last"]) + bar) for one in _longest(findings.get("gaps", []), DRAWN)
+        Shade(_parsed(one["first"]), _parsed(one["last"]) + bar) for one in _longest(findings.get("gaps", []), DRAWN)
     ]
     return Chart(
         name="close",

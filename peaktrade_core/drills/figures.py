@@ -7,7 +7,7 @@ from datetime import timedelta
 from peaktrade_core.drills.controls import Controls
 from peaktrade_core.drills.drill import Drill, Noted
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart, Mark, Marks, Sign, Span, Tone
+from peaktrade_core.show.chart import Chart, Mark, Marks, Shade, Sign, Tone
 from peaktrade_core.show.cover import Entries, course
 from peaktrade_core.show.table import Table
 
@@ -44,18 +44,18 @@ def _mark(one: Noted, lane: float) -> Mark:
     return Mark(one.at, lane, f"{one.what}{by}" + (f": {one.detail}" if one.detail else ""))
 
 
-def _reaction(drill: Drill) -> tuple[list[Span], str]:
+def _reaction(drill: Drill) -> tuple[list[Shade], str]:
     """Return the stretches from the fault to the first alert, and from there to the last action, and both in words."""
     fault = min((one.at for one in drill.faults), default=None)
     alert = min((one.at for one in drill.alerts if fault is None or one.at >= fault), default=None)
     if fault is None or alert is None:
         return [], "no alert was raised"
     spans, told = (
-        [Span(fault, alert, "red", 0.18)],
+        [Shade(fault, alert, "red", 0.18)],
         f"detected after {wording.duration((alert - fault).total_seconds())}",
     )
     if acted := [one.at for one in drill.actions if one.at >= alert]:
-        spans.append(Span(alert, max(acted), "amber", 0.18))
+        spans.append(Shade(alert, max(acted), "amber", 0.18))
         told += f", the last action {wording.duration((max(acted) - alert).total_seconds())} later"
     return spans, told
 

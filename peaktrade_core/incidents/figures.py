@@ -14,7 +14,7 @@ from peaktrade_core.incidents.diagnosis.facts import Trouble
 from peaktrade_core.research.divergence_events import TradePair
 from peaktrade_core.runbooks.notebook import Session, price_figure
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Span, Tone
+from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Shade, Tone
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as ev
 
@@ -134,7 +134,7 @@ def gap_figure(session: Session) -> Chart | Table:
         label=f"{wording.many(missing, 'bar')} missing in {wording.many(len(gaps), 'gap')} among {wording.many(len(ts), 'bar')}",
         lines=[line._replace(breaks=[gap.last for gap in gaps]) for line in drawn.lines],
         marks=[kind for kind in marks if kind.marks],
-        spans=[Span(gap.first, gap.last, "purple") for gap in gaps],
+        spans=[Shade(gap.first, gap.last, "purple") for gap in gaps],
     )
 
 

@@ -19,7 +19,7 @@ from peaktrade_core.runbooks.pickers import NEWEST, Suggestion
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart, Span
+from peaktrade_core.show.chart import Chart, Shade
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.cover import Cover, Entries, course, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
@@ -145,8 +145,8 @@ def _course(i: Incident) -> Chart | None:
     signs = [(at, what) for at, what in seen if abs(at - i.opened_at) < NEAR]  # a replayed market has its own years
     notes = [(e.at, f"{e.by}: {e.text}") for e in i.timeline]
     held = i.mitigated_at or i.closed_at
-    spans = [Span(at, i.opened_at, "red", 0.15) for at, _ in signs[:1]]
-    spans += [Span(i.opened_at, held, "amber", 0.15)] if held else []
+    spans = [Shade(at, i.opened_at, "red", 0.15) for at, _ in signs[:1]]
+    spans += [Shade(i.opened_at, held, "amber", 0.15)] if held else []
     kinds = (Entries("signs", "cross", "red", signs), Entries("notes", "up", "accent", notes))
     return course("What happened", *(kind for kind in kinds if kind.found), spans=spans)
 

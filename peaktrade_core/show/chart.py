@@ -80,7 +80,7 @@ class Level(NamedTuple):
     tone: Tone = "ink"
 
 
-class Span(NamedTuple):
+class Shade(NamedTuple):
     """A shaded stretch of time; ``strength`` is how much of what lies below it covers [fraction]."""
 
     first: datetime
@@ -118,7 +118,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     digits: int = 2
     marks: Sequence[Marks] = ()
     levels: Sequence[Level] = ()
-    spans: Sequence[Span] = ()
+    spans: Sequence[Shade] = ()
     zero: bool = False
     counted: bool = False
     lanes: Sequence[str] = ()

@@ -17,7 +17,7 @@ from peaktrade_core.base import clock
 from peaktrade_core.base.question import PASS, Check, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import HEIGHT, Chart, Frame, Line, Mark, Marks, Sign, Span, Tone, pieces
+from peaktrade_core.show.chart import HEIGHT, Chart, Frame, Line, Mark, Marks, Shade, Sign, Tone, pieces
 from peaktrade_core.show.checklist import CHECKS, answers_told
 from peaktrade_core.show.drawing import draw
 from peaktrade_core.show.table import TONE_OF, Cell
@@ -94,7 +94,7 @@ class Entries(NamedTuple):
     found: Sequence[tuple[datetime, str]]
 
 
-def course(title: str, *kinds: Entries, spans: Sequence[Span] = ()) -> Chart | None:
+def course(title: str, *kinds: Entries, spans: Sequence[Shade] = ()) -> Chart | None:
     """Return what happened as a chart: a lane for each kind, each entry a mark; None without two times.
 
     Args:

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.clock import iso
-from peaktrade_core.show.chart import HEIGHT, WIDTH, Chart, Frame, Line, Marks, Sign, Span, Tone, pieces
+from peaktrade_core.show.chart import HEIGHT, WIDTH, Chart, Frame, Line, Marks, Shade, Sign, Tone, pieces
 from peaktrade_core.show.language import spoken
 
 DRAWN = '<figure class="plot plot-'  # how a drawing begins
@@ -128,7 +128,7 @@ def _level(frame: Frame, value: float, tone: Tone) -> str:
     )
 
 
-def _span(frame: Frame, span: Span) -> str:
+def _span(frame: Frame, span: Shade) -> str:
     x, to = (min(max(frame.x(at), 0.0), WIDTH) for at in (span.first, span.last))
     return (
         f'<rect {_tone(span.tone)} x="{x:.1f}" width="{to - x:.1f}" height="{HEIGHT:g}" stroke="none" fill="currentColor" '
@@ -332,7 +332,7 @@ def _plotly_name(value: float, name: str) -> dict[str, Any]:
     return {"text": name, "showarrow": False, **place}
 
 
-def _plotly_span(span: Span, chart: Chart) -> dict[str, Any]:
+def _plotly_span(span: Shade, chart: Chart) -> dict[str, Any]:
     first, last = (_moment(at, chart.counted) for at in (span.first, span.last))
     place = {"xref": "x", "x0": first, "x1": last, "yref": "y domain", "y0": 0, "y1": 1}
     look = {"fillcolor": COLOURS[span.tone], "opacity": span.strength, "line": {"width": 0}}

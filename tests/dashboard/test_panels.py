@@ -13,7 +13,7 @@ from serving import HOSTILE, make_history, shown, text
 
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.control.todo import what_needs_doing
-from peaktrade_core.dashboard.panels import PANELS, Asked
+from peaktrade_core.dashboard.panels import PANELS, Visit
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
@@ -233,7 +233,7 @@ def test_broken_configuration_fails_in_words_in_each_panel(workspace: Workspace)
 
 
 def test_bug_in_a_panel_stays_in_it(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(workspace: Workspace, asked: Asked) -> dict[str, object]:
+    def broken(workspace: Workspace, asked: Visit) -> dict[str, object]:
         raise KeyError("<b>x</b>")
 
     monkeypatch.setitem(PANELS, "trend", broken)

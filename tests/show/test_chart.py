@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.show.chart import POINTS, Chart, Frame, Level, Line, Mark, Marks, Span, nice_ticks
+from peaktrade_core.show.chart import POINTS, Chart, Frame, Level, Line, Mark, Marks, Shade, nice_ticks
 from peaktrade_core.show.drawing import COLOURS, PLOTLY, draw, for_plotly, times_of
 
 START = datetime(2026, 1, 5, 22, 30, tzinfo=UTC)
@@ -103,7 +103,7 @@ def test_levels_stay_in_sight_and_are_named() -> None:
 
 def test_a_line_is_interrupted_where_something_is_missing_and_the_span_is_shaded() -> None:
     line = Line("close", MOMENTS[:10] + MOMENTS[21:], [1.0] * 50 + [math.inf] + [1.0] * 59, breaks=[MOMENTS[10]])
-    said = chart(line, spans=[Span(MOMENTS[10], MOMENTS[21])])
+    said = chart(line, spans=[Shade(MOMENTS[10], MOMENTS[21])])
     drawn = draw(said)
     assert paths(drawn)[0].count("M") == 3  # the gap, and the value that is no number
     assert 'x="83.3" width="91.7"' in drawn
@@ -164,7 +164,7 @@ def test_plotly_takes_what_it_is_told() -> None:
     said = chart(
         Line("a", MOMENTS, RISING, filled=True, stepped=True), Line("b", MOMENTS, RISING, "amber", dotted=True),
         marks=[Marks("buy", "up", "green", [Mark(MOMENTS[3], 103.0, "b")])],
-        levels=[Level(90.0, "x")], spans=[Span(MOMENTS[1], MOMENTS[2])],
+        levels=[Level(90.0, "x")], spans=[Shade(MOMENTS[1], MOMENTS[2])],
     )  # fmt: skip
     told = for_plotly(said)
     figure = go.Figure(data=told["data"], layout=told["layout"])  # raises on what it does not know

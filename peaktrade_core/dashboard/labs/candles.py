@@ -20,7 +20,7 @@ from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
 from peaktrade_core.dashboard.labs.picture import DrawnSeries, Picture, Window, together
 from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart, Mark, Marks, Span
+from peaktrade_core.show.chart import Chart, Mark, Marks, Shade
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.language import spoken
 from peaktrade_core.trading.market import Bars
@@ -168,12 +168,12 @@ class CandlesLab(Bench):
         )
 
 
-def gaps_of(verdict: SeriesVerdict, bar_s: int) -> list[Span]:
+def gaps_of(verdict: SeriesVerdict, bar_s: int) -> list[Shade]:
     """Return the longest stretches without bars, shaded."""
     found = verdict.findings.get("gaps", [])
     longest = sorted(found, key=lambda gap: -int(gap["bars"]))[:MOST_SPANS]
     return [
-        Span(_moment(gap["first"]), from_seconds(_moment(gap["last"]).timestamp() + bar_s), "red", 0.25)
+        Shade(_moment(gap["first"]), from_seconds(_moment(gap["last"]).timestamp() + bar_s), "red", 0.25)
         for gap in longest
     ]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.reports.activity import KINDS, ActivityFeed
 from peaktrade_core.runs.views import Views
@@ -56,7 +56,7 @@ def read_chosen(query: str) -> FeedFilter:
 
 
 @panel("activity")
-def _activity(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _activity(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what was done, newest first, day by day?"""
     chosen = read_chosen(asked.query)
     since = None if chosen.hours is None else Views.of(workspace).now() - timedelta(hours=chosen.hours)

@@ -9,7 +9,7 @@ from peaktrade_core.alerts.causes import causes
 from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.errors import UnknownNameError
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -31,7 +31,7 @@ def _severity(query: str) -> str | None:
 
 
 @panel("alerts_open")
-def _open(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _open(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what is wrong now, by cause and the worst first, and who takes care of it?"""
     severity = _severity(asked.query)
     every = Alerts.of(workspace).rows(state=OPEN)
@@ -52,7 +52,7 @@ def _open(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("alerts_history")
-def _history(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _history(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: which alerts were there, and how long did each last?"""
     severity = _severity(asked.query)
     rows = [row for row in Alerts.of(workspace).rows(state="cleared") if severity in (None, row.severity)]

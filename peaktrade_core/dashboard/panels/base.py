@@ -35,7 +35,7 @@ CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configu
 SUBJECT = "PEAKTRADE_PAGE_SUBJECT"  # what the page is about: the id in its address
 
 
-class Asked:
+class Visit:
     """What a page was asked for, and the one look that its panels take at the run that it is about.
 
     Attributes:
@@ -70,7 +70,7 @@ class Asked:
         return self._look
 
 
-def halts_of(workspace: Workspace, asked: Asked, run: Run) -> list[TradingState]:
+def halts_of(workspace: Workspace, asked: Visit, run: Run) -> list[TradingState]:
     """Return what keeps a run that goes on from trading: the halts of everything and of its own scope; none once it ended."""
     if run.final:
         return []
@@ -95,7 +95,7 @@ _UNSERVED = """<style>
 <code>peaktrade dashboard</code> and open the address that it prints. Here its panels stand one below the other, plain, as
 things were when their cell ran; a page about one session shows the newest.</p>"""
 
-Answer = Callable[[Workspace, Asked], dict[str, Any]]
+Answer = Callable[[Workspace, Visit], dict[str, Any]]
 PANELS: dict[str, Answer] = {}
 
 
@@ -123,12 +123,12 @@ class Page:
 
     Args (of the constructor):
         open_workspace: returns the workspace; called by each panel, so that a broken one is said in the panel.
-        query, subject: as in :class:`Asked`.
+        query, subject: as in :class:`Visit`.
     """
 
     def __init__(self, open_workspace: Callable[[], Workspace], query: str = "", subject: str | None = None) -> None:
         self._open = open_workspace
-        self.asked = Asked(query, subject)
+        self.asked = Visit(query, subject)
         self._shown: set[str] = set()
 
     def panel(self, name: str) -> Html:
@@ -140,7 +140,7 @@ class Page:
         if name not in PANELS:
             raise UnknownNameError("panel", name, sorted(PANELS))
         if name in self._shown:  # shown anew, as by a cell that runs again: with a new look
-            self.asked, self._shown = Asked(self.asked.query, self.asked.subject), set()
+            self.asked, self._shown = Visit(self.asked.query, self.asked.subject), set()
         self._shown.add(name)
         language = "en"
         try:

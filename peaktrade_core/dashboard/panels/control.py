@@ -8,7 +8,7 @@ from peaktrade_core.base.question import FAIL, ORDER, PASS, UNKNOWN
 from peaktrade_core.control.control import ControlCenter, control_center, operator_output
 from peaktrade_core.control.gates import gate_results
 from peaktrade_core.control.routine import routine
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, UNFINISHED, evidence_rows
 from peaktrade_core.workspace.workspace import Workspace
@@ -16,7 +16,7 @@ from peaktrade_core.workspace.workspace import Workspace
 DAYS, MOST = 7, 20  # of evidence that the page shows: days, records
 
 
-def _center(workspace: Workspace, asked: Asked) -> ControlCenter:
+def _center(workspace: Workspace, asked: Visit) -> ControlCenter:
     """Return how everything stands and what was decided, found out when the page's first panel asks."""
     if "center" not in asked.seen:
         asked.seen["center"] = control_center(workspace, asked.stands(workspace))
@@ -25,7 +25,7 @@ def _center(workspace: Workspace, asked: Asked) -> ControlCenter:
 
 
 @panel("control_status")
-def _status(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _status(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what is decided, and what goes into the shift log?"""
     found = _center(workspace, asked)
     open_ = sum(duty.status != PASS for duty in found.routine)
@@ -39,7 +39,7 @@ def _status(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("layers")
-def _layers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _layers(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: how does each layer of the suite stand, how is that known, and what was decided about it today?"""
     center = _center(workspace, asked)
     found = center.whole.layers
@@ -50,7 +50,7 @@ def _layers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("gates")
-def _gates(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _gates(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: which of the seven gates are known to pass?"""
     found = gate_results(workspace)
     counts = {status: sum(gate.status == status for gate in found) for status in (FAIL, UNKNOWN, PASS)}
@@ -58,7 +58,7 @@ def _gates(workspace: Workspace, _: Asked) -> dict[str, Any]:
 
 
 @panel("routine")
-def _routine(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _routine(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: what is due today, and what of it is done?"""
     found = routine(workspace)
     return {
@@ -68,7 +68,7 @@ def _routine(workspace: Workspace, _: Asked) -> dict[str, Any]:
 
 
 @panel("evidence")
-def _evidence(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _evidence(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: what did runbooks leave lately, and is it as it was sealed?"""
     rows = evidence_rows(EvidenceBook.of(workspace), days=DAYS)
     return {

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from peaktrade_core.control.todo import what_needs_doing
-from peaktrade_core.dashboard.panels.base import Asked, halts_of, panel
+from peaktrade_core.dashboard.panels.base import Visit, halts_of, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.live_track import earning_today
 from peaktrade_core.runs.card import card_of
@@ -18,7 +18,7 @@ CARDS, TODOS = 12, 6
 
 
 @panel("now")
-def _now(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _now(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what runs now, how does it stand, how close is it to a limit, and what died?"""
     views = Views.of(workspace)
     runs = [run for run in views.runs(limit=200) if not run.final]
@@ -28,14 +28,14 @@ def _now(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("todo")
-def _todo(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _todo(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: what waits for a person now, the worst first, and what is the next step?"""
     found = what_needs_doing(workspace)
     return {"rows": found[:TODOS], "more": max(0, len(found) - TODOS)}
 
 
 @panel("today")
-def _today(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _today(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: how did the PnL of today's sessions add up, in the commonest currency, and what goes on?"""
     now, rows = Views.of(workspace).now(), earning_today(workspace)
     counts: dict[str, int] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.dashboard.papers import PAPER_LIST
 from peaktrade_core.research.experiments.listing import EXPERIMENT_LIST
 from peaktrade_core.runs.listing import SESSION_LIST
@@ -28,7 +28,7 @@ class ListRow(NamedTuple):
     cells: list[Cell | datetime]
 
 
-def list_page(workspace: Workspace, asked: Asked, listing: Listing[Any], *, brief: bool = False) -> dict[str, Any]:
+def list_page(workspace: Workspace, asked: Visit, listing: Listing[Any], *, brief: bool = False) -> dict[str, Any]:
     """Return what the template of lists shows.
 
     Args:
@@ -84,6 +84,6 @@ for _one in LISTINGS:
 
 
 @panel("history")
-def _history(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _history(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: which sessions were the last ones, or those that the address asks for?"""
     return list_page(workspace, asked, SESSION_LIST, brief=True)

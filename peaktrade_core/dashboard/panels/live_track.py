@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import accumulate
 from typing import Any
 
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run import ENDED, Run
@@ -18,7 +18,7 @@ TREND_DAYS = 30
 
 
 @panel("status")
-def status(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def status(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: is all well, may anything trade, what runs, what did today bring?"""
     earned: dict[str, float] = {}
     for row in earning_today(workspace):
@@ -38,7 +38,7 @@ def earning_today(workspace: Workspace) -> list[Run]:
 
 
 @panel("snapshot")
-def _snapshot(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _snapshot(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: how did the latest finished session end?"""
     found = [row for status in ENDED for row in Views.of(workspace).rows(Query(status=status, limit=1))]
     return {"row": max(found, key=_ended, default=None)}
@@ -51,7 +51,7 @@ def _ended(row: Run) -> float:
 
 
 @panel("trend")
-def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _trend(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: where do the finished sessions of the last 30 days lead, day by day, in the commonest currency?"""
     now = Views.of(workspace).now()
     every = Views.of(workspace).daily(now - timedelta(days=TREND_DAYS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.dashboard.panels.base import Asked, halts_of, panel
+from peaktrade_core.dashboard.panels.base import Visit, halts_of, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.runs.telling import tell
 from peaktrade_core.runs.views import Views
@@ -17,14 +17,14 @@ LOOKED_AT = 1000  # of the last events, most of which are bars
 
 
 @panel("run")
-def _run(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _run(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: how does this run stand right now?"""
     run = asked.look(workspace).run
     return {"row": run, "base": (run.symbol or "").partition("/")[0], "halts": halts_of(workspace, asked, run)}
 
 
 @panel("run_tail")
-def _tail(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _tail(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what did the last bars bring?"""
     run = asked.look(workspace).run
     context = {"final": run.final, "faults": (), "currency": run.currency}
@@ -43,7 +43,7 @@ def _tail(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("run_events")
-def _run_events(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _run_events(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what happened last in this run, beside its bars?"""
     run = asked.look(workspace).run
     context = {"panel": "run_events", "final": run.final, "faults": ()}
@@ -55,6 +55,6 @@ def _run_events(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("run_alerts")
-def _run_alerts(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _run_alerts(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: which alerts did this run raise?"""
     return {"alerts": Views.of(workspace).run_alerts(asked.look(workspace).run_id, ALERTS)}

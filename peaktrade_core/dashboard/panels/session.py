@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from peaktrade_core.base.question import Check, worst
-from peaktrade_core.dashboard.panels.base import Asked, halts_of, panel
+from peaktrade_core.dashboard.panels.base import Visit, halts_of, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw, event_marks
 from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import STRETCH, read_query
@@ -31,7 +31,7 @@ POINTS, INCIDENTS, PAPERS, HALTS = 2000, 20, 10, 2
 
 
 @panel("session")
-def _session(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _session(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: how does this session stand, or how did it end?"""
     look = asked.look(workspace)
     newer, older = look.neighbours
@@ -56,7 +56,7 @@ def _checked(look: Look) -> list[Check]:
 
 
 @panel("session_curves")
-def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _curves(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: how did price, position, equity and drawdown go?"""
     look = asked.look(workspace)
     run, stretch = look.run, _stretch(asked)
@@ -86,7 +86,7 @@ def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     return {**shown, "curves": curves, "charts": charts, "marks": counts}
 
 
-def _stretch(asked: Asked) -> TimeRange:
+def _stretch(asked: Visit) -> TimeRange:
     """Return the range of time that the page's query asks for.
 
     Raises:
@@ -102,7 +102,7 @@ def _final(look: Look) -> bool:
 
 
 @panel("session_limits")
-def _limits(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _limits(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: how much of each risk limit was used, what was denied, and what else happened?"""
     look = asked.look(workspace)
     return {
@@ -125,7 +125,7 @@ def _warning(look: Look) -> float:
 
 
 @panel("session_checks")
-def _checks(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _checks(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: is everything about this session in order?"""
     look = asked.look(workspace)
     checks = look.checks if _final(look) else []
@@ -133,7 +133,7 @@ def _checks(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("session_papers")
-def _papers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _papers(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what was written about this session, and which commands go on with it?"""
     look = asked.look(workspace)
     session_id, record = look.run_id, look.record
@@ -150,7 +150,7 @@ def _papers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("session_record")
-def _record(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _record(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what was asked for, and what is written down?"""
     look = asked.look(workspace)
     record = look.record

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.dashboard.routes import Param, read_query
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.telling import kind_of, tell
@@ -39,7 +39,7 @@ def _worth(row: TradeRow, name: str) -> float:
 
 
 @panel("session_trades")
-def _trades(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _trades(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what did it trade, why, and what did each trade and all of them bring?"""
     look, given = asked.look(workspace), read_query(asked.query)
     offset: int = TRADES_FROM.read(given.get(TRADES_FROM.name, []))
@@ -69,7 +69,7 @@ def _sorted(sort: str, name: str) -> str:
 
 
 @panel("session_events")
-def _events(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _events(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what happened, by kind, newest first? The bars' own events are not among it: the curves show them."""
     look, given = asked.look(workspace), read_query(asked.query)
     happened = look.journal.happened

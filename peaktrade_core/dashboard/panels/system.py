@@ -10,7 +10,7 @@ from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import worst
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -23,7 +23,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 
 @panel("system_lights")
-def _lights(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _lights(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: is the suite ready, how severe is it, and may anything trade?"""
     checks = workspace.ask(PRE_SESSION)
     return {
@@ -35,13 +35,13 @@ def _lights(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("system_account")
-def _account(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _account(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: how much of the account-wide limits do the running sessions use together?"""
     return {"uses": Account.of(workspace).uses()}
 
 
 @panel("system_tiers")
-def _tiers(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _tiers(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: which strategies are there, and which may run?"""
     used = Registry.of(workspace).counts("strategy")
     found, log = all_strategies(), Promotions(workspace)
@@ -50,7 +50,7 @@ def _tiers(workspace: Workspace, _: Asked) -> dict[str, Any]:
 
 
 @panel("system_about")
-def _about(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _about(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: what runs here, exactly?"""
     stats = Views.of(workspace).stats()
     return {

@@ -6,7 +6,7 @@ from typing import Any
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.changes.keys import shown
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.dashboard.routes import read_query
 from peaktrade_core.dashboard.trust.ledger import ENTRIES, MOST, ledger_answer, request_answer
 from peaktrade_core.people.roster import fingerprint
@@ -14,7 +14,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 
 @panel("ledger")
-def _ledger(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _ledger(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: is the ledger the one it was, what was entered last, and what is to be kept of it?"""
     limit = _limit(asked.query)
     found = ledger_answer(workspace, limit)
@@ -23,13 +23,13 @@ def _ledger(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("requests")
-def _requests(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _requests(workspace: Workspace, _: Visit) -> dict[str, Any]:
     """Answer: what waits for the signatures of two people?"""
     return {"ledger": ledger_answer(workspace, 1)}
 
 
 @panel("request")
-def _request(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _request(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what exactly is asked for, who signed it, and who still must?"""
     if not asked.subject:
         raise ConfigError("the address names no request; open one from the page of the ledger")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from peaktrade_core.alerts.causes import causes
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.dashboard.panels.live_track import status
 from peaktrade_core.runs.run import ACTIVE, ENDED
 from peaktrade_core.runs.views import Views
@@ -41,7 +41,7 @@ def turn(things: Sequence[Any], most: int, seconds: float) -> Slide:
 
 
 @panel("wall")
-def _wall(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _wall(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer, from four metres away: is all well, what runs, what did today bring?"""
     runs, told = Views.of(workspace).runs(limit=200), status(workspace, asked)
     active = [row for row in runs if row.state in ACTIVE]

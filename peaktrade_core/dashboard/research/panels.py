@@ -9,7 +9,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from peaktrade_core.base.errors import UnknownNameError
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Visit, panel
 from peaktrade_core.research.experiments.page import HeatMap, ShownExperiment, curve, shown
 from peaktrade_core.research.experiments.rows import BACKTEST, FINDING, PORTFOLIO, SCAN, SWEEP
 from peaktrade_core.research.experiments.tables import asked as asked_for
@@ -23,7 +23,7 @@ from peaktrade_core.workspace.workspace import Workspace
 SHADES = 5  # of a map, on each side of zero
 
 
-def _look(workspace: Workspace, asked: Asked) -> ShownExperiment:
+def _look(workspace: Workspace, asked: Visit) -> ShownExperiment:
     """Return the experiment that the page is about, read when its first panel asks.
 
     Raises:
@@ -38,7 +38,7 @@ def _look(workspace: Workspace, asked: Asked) -> ShownExperiment:
 
 
 @panel("experiment")
-def _experiment(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _experiment(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what was asked, and what speaks against it?"""
     found = _look(workspace, asked)
     row = found.row
@@ -75,7 +75,7 @@ def _commands(found: ShownExperiment) -> list[tuple[str, str]]:
 
 
 @panel("experiment_curve")
-def _curve(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _curve(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: how did its equity go, and which part was never read?"""
     found = _look(workspace, asked)
     row, marks = found.row, found.marks
@@ -90,7 +90,7 @@ def _curve(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("experiment_map")
-def _map(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _map(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: a plateau, or one lucky point?"""
     found = _look(workspace, asked)
     heat = found.heat
@@ -118,7 +118,7 @@ def _shaded(heat: HeatMap) -> list[tuple[Any, list[tuple[str, str, bool]]]]:
 
 
 @panel("experiment_parts")
-def _parts(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _parts(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: what is in it: the best trials of a sweep, sleeves, markets, states?"""
     found = _look(workspace, asked)
     tables: list[Table] = list(found.tables)
@@ -128,7 +128,7 @@ def _parts(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 
 @panel("experiment_sessions")
-def _sessions(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+def _sessions(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     """Answer: was this very decision run, and what came of it?"""
     found = _look(workspace, asked)
     return {"rows": found.sessions, "decision": found.row.decision_id, "row": found.row}

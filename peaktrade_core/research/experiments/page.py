@@ -30,7 +30,7 @@ from peaktrade_core.research.trials.verdict import metric
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart, Line, Span
+from peaktrade_core.show.chart import Chart, Line, Shade
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.workspace.workspace import Workspace
@@ -185,7 +185,7 @@ def curve(found: ShownExperiment, title: str = EQUITY, about: str = COURSE) -> C
     label = about.format(name=title, unit=unit, **{name: f"{value:,.2f}" for name, value in figures.items()})
     return Chart(
         name="research", title=title, unit=unit, label=label, lines=[Line(title, ends, values)],
-        spans=[Span(held.since, held.until, "purple", 0.18)] if held else [], ends=[held.until] if held else (),
+        spans=[Shade(held.since, held.until, "purple", 0.18)] if held else [], ends=[held.until] if held else (),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from peaktrade_core.research.portfolio.preset import Portfolio, find_preset, pre
 from peaktrade_core.research.portfolio.record import PortfolioRecord, backtest_portfolio
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import TONES, Chart, Line, Span
+from peaktrade_core.show.chart import TONES, Chart, Line, Shade
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, Cell, Column, Columns, Table
 from peaktrade_core.trading.risk import DAY_S
@@ -146,7 +146,7 @@ def portfolio_figure(record: PortfolioRecord) -> Chart | Table:
         unit=record.currency,
         label=f"{wording.signed(gain, record.currency)} in {record.figures.days:,} UTC days",
         zero=True,
-        spans=[Span(record.since, record.until, "purple", 0.18)] if record.since and record.until else [],
+        spans=[Shade(record.since, record.until, "purple", 0.18)] if record.since and record.until else [],
         ends=[record.until] if record.until else (),
     )
 
