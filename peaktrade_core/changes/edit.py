@@ -67,8 +67,11 @@ def _span(lines: list[str], table: tuple[str, ...], rule: str) -> tuple[int, int
             return at + 1, end
         if not rule and bracket == "[" and names == table:
             return at + 1, end
+    there = ", ".join(f"[{'.'.join(names)}]" for _, bracket, names in heads if bracket == "[")
     raise ConfigError(
-        f"there is no [{'.'.join(table)}] here; {BY_FILE}" if table else f"there is no rule {rule!r} here"
+        f"there is no [{'.'.join(table)}] here, only {there or 'none'}; {BY_FILE}"
+        if table
+        else f"there is no rule {rule!r} here"
     )
 
 

@@ -167,12 +167,12 @@ def sweep_map(workspace: Workspace, record: SweepRecord) -> Table:
 
 
 def sweep_trials(workspace: Workspace, record: SweepRecord) -> Table:
-    """Return the best trials of a sweep."""
-    trials = list(SweepStore(workspace).trials(record.sweep_id))
-    judge = record.sweep.judge
-    ranked = sorted(
-        trials, key=lambda one: (-(value if (value := metric(one, judge)) is not None else -1e9), one.number)
-    )
+    """Return the best trials of a sweep, or its first where none has what it takes to be judged."""
+    trials = sorted(SweepStore(workspace).trials(record.sweep_id), key=lambda one: one.number)
+    worth = {one.number: value for one in trials if (value := metric(one, record.sweep.judge)) is not None}
+    ranked = sorted((one for one in trials if one.number in worth), key=lambda one: -worth[one.number])
+    if not ranked:
+        return TRIALS.table("First trials, none of which can be ranked", trials[:BEST])
     return TRIALS.table("Best trials", ranked[:BEST])
 
 

@@ -63,6 +63,13 @@ def test_what_one_line_cannot_change_is_refused(text: str, table: tuple[str, ...
         with_value(text, table, key, 5, rule=rule)
 
 
+def test_a_section_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(ConfigError, match=r"there is no \[risk\] here, only \[a\], \[b.c\]; edit a copy"):
+        with_value("x = 1\n[a]\n[b.c]\n[[rule]]\n", ("risk",), "key", 5)
+    with pytest.raises(ConfigError, match=r"there is no \[risk\] here, only none; edit a copy"):
+        with_value("", ("risk",), "key", 5)
+
+
 @given(
     st.one_of(
         st.integers(-(2**62), 2**62), st.floats(allow_nan=False), st.booleans(), st.text(), st.lists(st.integers())

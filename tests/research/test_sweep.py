@@ -18,6 +18,7 @@ import pytest
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.question import FAIL, PASS
 from peaktrade_core.research.backtest import run_backtest
+from peaktrade_core.research.cells import BEST, sweep_trials
 from peaktrade_core.research.trials import search as searching
 from peaktrade_core.research.trials.crew import Threads
 from peaktrade_core.research.trials.holdout import HoldOut
@@ -408,6 +409,8 @@ def test_a_sweep_without_a_best_trial_says_how_far_the_nearest_is(
     days = "112 days"  # with bars, of the 2,880 hours less 200 to warm up
     assert check.evidence == f"no trial has more than {most} round trips and {days}; at least 10000 and 60 are needed"
     assert "more candles" in check.next_step
+    table = sweep_trials(workspace, short)
+    assert (table.title, len(table.rows)) == ("First trials, none of which can be ranked", min(BEST, short.trials))
 
 
 def test_trials_none_of_which_could_run_say_why() -> None:
