@@ -55,7 +55,7 @@ def alerts(workspace: Workspace) -> Found:
     if worst:
         return FAIL, f"{len(worst)} critical of {len(rows)}: {'; '.join(worst[:3])}{more}"
     free = sum(row.free for row in rows)
-    return WARN if rows else PASS, f"{len(rows)}, {free} of them not taken on{more}" if rows else "none"
+    return WARN if rows else PASS, f"{free} of {len(rows)} not taken on{more}" if rows else "none"
 
 
 @question(

@@ -90,4 +90,4 @@ def test_a_silence_hides_no_critical_alert_from_what_needs_doing(open_alerts: Wo
 def test_warnings_are_told_with_how_many_no_one_has(open_alerts: Workspace) -> None:
     Alerts.of(open_alerts).acknowledge("crit", "Ada")
     Alerts.of(open_alerts).log.append(lambda _: [Cleared(at=NOW, alert_id="crit", message="over")])
-    assert alerts(open_alerts).evidence == ("3, 2 of them not taken on; 1 could not be told on every channel")
+    assert alerts(open_alerts).evidence == ("2 of 3 not taken on; 1 could not be told on every channel")
