@@ -16,13 +16,14 @@ from peaktrade_core.base.question import PASS, WARN, answers
 from peaktrade_core.candles.store import stored_folder
 from peaktrade_core.control.method import AFTER, BEFORE, Setup
 from peaktrade_core.desk.session_run import ask_to_start
-from peaktrade_core.research.cells import BEST, settings_in, sweep_counts, sweep_map, sweep_of, sweep_trials
+from peaktrade_core.research.cells import settings_in, sweep_counts, sweep_map, sweep_of, sweep_trials
 from peaktrade_core.research.experiments.analysis import analyse
 from peaktrade_core.research.experiments.notes import ExperimentNotes
 from peaktrade_core.research.experiments.page import ShownExperiment, curve
 from peaktrade_core.research.experiments.page import shown as look_at
 from peaktrade_core.research.experiments.rows import SWEEP, ExperimentQuery, Experiments
 from peaktrade_core.research.experiments.tables import ANALYSES, EXPERIMENTS
+from peaktrade_core.research.trials.ranking import BEST
 from peaktrade_core.research.trials.recorded import backtest_and_keep
 from peaktrade_core.research.trials.sweep import Prepared, SweepRecord, SweepStore, prepare, run_sweep
 from peaktrade_core.research.trials.verdict import told

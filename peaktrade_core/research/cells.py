@@ -21,15 +21,15 @@ from peaktrade_core.research.forward.signals import ComponentSignal, write_signa
 from peaktrade_core.research.forward.tables import ASKED, OUTCOMES, SCANNED, SERIES, scan_columns
 from peaktrade_core.research.portfolio.preset import Component
 from peaktrade_core.research.trials.cli import TRIALS
+from peaktrade_core.research.trials.ranking import BEST, UNRANKED, leading
 from peaktrade_core.research.trials.spec import Judge, Null, Sweep, WalkForward, grid_of
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore, prepare, run_sweep
-from peaktrade_core.research.trials.verdict import metric, told
+from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
-BEST = 10
 SOURCES: tuple[Source, ...] = ("stored", "synthetic")
 
 
@@ -147,15 +147,15 @@ def sweep_counts(record: SweepRecord) -> Table:
 
 
 def sweep_map(workspace: Workspace, record: SweepRecord) -> Table:
-    """Return a sweep over its two longest parameters, the best trial with a star."""
-    heat = heat_map(Surface(record.sweep, list(SweepStore(workspace).trials(record.sweep_id))), "total_return")
+    """Return what a sweep is judged by over its two longest parameters, the best trial with a star."""
+    heat = heat_map(Surface(record.sweep, list(SweepStore(workspace).trials(record.sweep_id))))
     if heat is None:
         return Table("Map", ("",), (), empty="Nothing was varied, or a parameter has too many values for a map.")
     rows = [
         (
             f"{heat.up} {value}".strip(),
             *(
-                "" if cell is None else f"{'★ ' * (heat.best == (row, column))}{100.0 * cell:+.2f}"
+                "" if cell is None else f"{'★ ' * (heat.best == (row, column))}{heat.said(cell)}"
                 for column, cell in enumerate(heat.cells[row])
             ),
         )
@@ -163,17 +163,15 @@ def sweep_map(workspace: Workspace, record: SweepRecord) -> Table:
     ]
     numbers = range(1, len(heat.columns) + 1)
     heads = ["", *(f"{heat.across} {value}" for value in heat.columns)]
-    return Table("Return of each trial [%]", heads, rows, numbers=numbers)
+    figure = "Daily Sharpe" if heat.figure == "sharpe" else "Return [%]"
+    title = f"{figure}, best over {', '.join(heat.more)}" if heat.more else figure
+    return Table(title, heads, rows, numbers=numbers)
 
 
 def sweep_trials(workspace: Workspace, record: SweepRecord) -> Table:
     """Return the best trials of a sweep, or its first where none has what it takes to be judged."""
-    trials = sorted(SweepStore(workspace).trials(record.sweep_id), key=lambda one: one.number)
-    worth = {one.number: value for one in trials if (value := metric(one, record.sweep.judge)) is not None}
-    ranked = sorted((one for one in trials if one.number in worth), key=lambda one: -worth[one.number])
-    if not ranked:
-        return TRIALS.table("First trials, none of which can be ranked", trials[:BEST])
-    return TRIALS.table("Best trials", ranked[:BEST])
+    few, ranked = leading(list(SweepStore(workspace).trials(record.sweep_id)), record.sweep.judge)
+    return TRIALS.table("Best trials" if ranked else UNRANKED, few)
 
 
 def experiments_table(workspace: Workspace, run_type: str = "all", strategy: str = "", tag: str = "") -> Table:

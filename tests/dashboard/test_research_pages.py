@@ -156,7 +156,7 @@ def test_the_map_has_every_trial_and_names_the_best(tried: Tried, served: Dashbo
     assert html.count("★</span>") == 1
     assert f"/lab/sweep?sweep={tried.ids['sweep']}" in page(tried, "experiment", tried.ids["sweep"])
     one = Sweep(name="n", question="q", strategy="ma_crossover", candles="c", parameters={"fast": [5, 10]})
-    flat = heat_map(Surface(one, [trial for trial in trials.values() if trial.params["slow"] == 20]), "sharpe")
+    flat = heat_map(Surface(one, [trial for trial in trials.values() if trial.params["slow"] == 20]))
     assert flat is not None
     assert (flat.up, len(flat.cells), len(flat.cells[0])) == ("", 1, 2)
 

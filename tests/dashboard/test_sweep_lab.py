@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from ipywidgets import Widget
@@ -13,7 +14,9 @@ from serving import new_workspace
 
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.dashboard.labs.sweep import SweepLab
+from peaktrade_core.research.experiments.page import heat_map
 from peaktrade_core.research.experiments.surface import Surface
+from peaktrade_core.research.trials.ranking import leading
 from peaktrade_core.research.trials.spec import Judge, Null, Sweep, WalkForward
 from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
 from peaktrade_core.research.trials.trial import Trial
@@ -65,6 +68,24 @@ def test_of_further_parameters_the_best_is_taken_where_no_point_is_named() -> No
     assert (surface.plane("fast", "slow", "total_return", None) == 6.0).all()
     assert (surface.plane("fast", "slow", "max_drawdown", None) == 0.5).all()
     assert (surface.plane("fast", "slow", "total_return", {"fast": 1, "slow": 10, "width": 5}) == 5.0).all()
+
+
+def test_what_cannot_be_ranked_does_not_stand_for_the_others() -> None:
+    """The star stood at +6.71 where the best trial gained +6.66: another of its place gained more, in too few trades."""
+    sweep = sweep_of(fast=[1, 2], slow=[10, 20], width=[5, 6])
+    judged = msgspec.structs.replace(sweep, judge=Judge(least_trades=4, blocks=2, metric="return"))
+    trials = [
+        Trial(number=n, params={"fast": f, "slow": s, "width": w}, total_return=w / 100, trades=9 - w if s == 10 else 0)
+        for n, (f, s, w) in enumerate((f, s, w) for f in (1, 2) for s in (10, 20) for w in (5, 6))
+    ]
+    surface = Surface(judged, trials)
+    heat = heat_map(surface)
+    assert heat is not None
+    assert surface.summit is not None
+    assert heat.cells == ((0.05, 0.05), (0.06, 0.06))  # of slow = 20 no trial can be ranked: the best of what there is
+    assert (heat.best, surface.summit.total_return) == ((0, 0), 0.05)
+    assert [one.number for one in leading(trials, judged.judge)[0]] == [0, 4]
+    assert leading(trials[2:4], judged.judge) == (trials[2:4], False)
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_a_course_needs_two_times_and_has_a_lane_for_each_kind() -> None:
     later = [(DAY + timedelta(minutes=5), "5"), (DAY + timedelta(minutes=1), "1")]
     chart = course("x", Entries("faults", "up", "red", [(DAY, "0")]), Entries("notes", "down", "green", later))
     assert chart is not None
-    assert (list(chart.lanes), chart.label) == (["notes", "faults"], "x: 1 faults, 2 notes in 5 m 0 s")  # from below
+    assert (list(chart.lanes), chart.label) == (["notes", "faults"], "x: 1 fault, 2 notes in 5 m 0 s")  # from below
     assert [[(mark.value, mark.text) for mark in kind.marks] for kind in chart.marks] == [
         [(0, "1"), (0, "5")],
         [(1, "0")],

@@ -18,11 +18,12 @@ import pytest
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.question import FAIL, PASS
 from peaktrade_core.research.backtest import run_backtest
-from peaktrade_core.research.cells import BEST, sweep_trials
+from peaktrade_core.research.cells import sweep_trials
 from peaktrade_core.research.trials import search as searching
 from peaktrade_core.research.trials.crew import Threads
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger
+from peaktrade_core.research.trials.ranking import BEST, metric
 from peaktrade_core.research.trials.spec import (
     Judge,
     Null,
@@ -37,7 +38,7 @@ from peaktrade_core.research.trials.spec import (
 )
 from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
 from peaktrade_core.research.trials.trial import Trial, Tries, day_marks, decided
-from peaktrade_core.research.trials.verdict import _too_little, deflated, enough, metric, shuffled, told, windows
+from peaktrade_core.research.trials.verdict import _too_little, deflated, enough, shuffled, told, windows
 from peaktrade_core.session.identity import decision_id
 from peaktrade_core.show.wording import beside
 from peaktrade_core.trading.market import Bars

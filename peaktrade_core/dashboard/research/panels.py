@@ -110,9 +110,8 @@ def _shaded(heat: HeatMap) -> list[tuple[Any, list[tuple[str, str, bool]]]]:
                 cells.append(("", "none", False))
                 continue
             shade = min(SHADES, max(1, round(abs(value) / most * SHADES))) if value else 0
-            said = f"{100.0 * value:+.1f}" if heat.figure == "total_return" else f"{value:+.3f}"
             side = "up" if value > 0.0 else "down"
-            cells.append((wording.minus(said), f"{side}{shade}", heat.best == (at, column)))
+            cells.append((heat.said(value), f"{side}{shade}", heat.best == (at, column)))
         lines.append((heat.rows[at], cells))
     return lines
 
@@ -124,7 +123,7 @@ def _parts(workspace: Workspace, asked: Visit) -> dict[str, Any]:
     tables: list[Table] = list(found.tables)
     if found.trials:
         tables.append(TRIALS.table("", found.trials))
-    return {"tables": tables, "sweep": bool(found.trials), "n": found.row.trials}
+    return {"tables": tables, "sweep": bool(found.trials), "ranked": found.ranked, "n": found.row.trials}
 
 
 @panel("experiment_sessions")

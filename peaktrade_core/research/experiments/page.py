@@ -25,8 +25,8 @@ from peaktrade_core.research.findings.tables import FOUND
 from peaktrade_core.research.forward.tables import scan_table
 from peaktrade_core.research.portfolio.record import PortfolioStore
 from peaktrade_core.research.portfolio.tables import portfolio_sleeves
+from peaktrade_core.research.trials.ranking import leading
 from peaktrade_core.research.trials.trial import DAY_S, NO_MARKS, DailyEquity, Trial
-from peaktrade_core.research.trials.verdict import metric
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -37,7 +37,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 MOST_SHOWN = 20_000  # trials of a sweep that a page still reads
 WIDEST = 40  # values of a parameter that a map still shows
-BEST, SESSIONS = 10, 10
+SESSIONS = 10
 EQUITY = "Equity"
 COURSE = "{name}: from {first} to {last} {unit}, between {low} and {high}"
 
@@ -68,14 +68,18 @@ class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
     best: tuple[int, int] | None
     more: tuple[str, ...]
 
+    def said(self, value: float) -> str:
+        """Return the value of a cell as it is written: a return in percent with two decimals, a Sharpe ratio with three."""
+        return wording.minus(f"{100.0 * value:+.2f}" if self.figure == "total_return" else f"{value:+.3f}")
+
 
 class ShownExperiment(NamedTuple):
     """One experiment.
 
     Attributes:
         row: as in the list; checks: its verdict; marks: equity at each UTC day's end, of the best trial or the only one.
-        held: what is held back behind it; heat, trials: of a sweep, the best trials first; of one with more than 20,000
-            only the best one.
+        held: what is held back behind it; heat, trials: of a sweep, the trials of :func:`.leading`; of one with more than
+            20,000 only the best one. ranked: whether they could be.
         tables: what else there is; sessions: newest sessions of the same decision.
         counted: tries that were ever begun on its market; bars: that were looked at.
     """
@@ -90,6 +94,7 @@ class ShownExperiment(NamedTuple):
     sessions: tuple[Run, ...] = ()
     counted: int = 0
     bars: int = 0
+    ranked: bool = True
 
 
 def shown(workspace: Workspace, experiment_id: str) -> ShownExperiment:
@@ -125,23 +130,17 @@ def _sweep(store: Experiments, row: ExperimentRow) -> ShownExperiment:
         best = () if record.best is None else (store.sweeps.trial(f"{row.id}#{record.best}"),)
         return ShownExperiment(row, record.verdict, held=held, trials=best, counted=record.counted, bars=record.bars)
     trials = list(store.sweeps.trials(row.id))
-    judge = record.sweep.judge
-    ranked = sorted(trials, key=lambda one: (-(_known(metric(one, judge))), one.number))
+    few, order = leading(trials, record.sweep.judge)
     marks = NO_MARKS
     if record.best is not None:
         ran = [one.number for one in trials if not one.error]
         days, equity = store.sweeps.marks(row.id)
         if record.best in ran and equity.shape[1] == len(ran):
             marks = DailyEquity(days, equity[:, ran.index(record.best)])
-    figure = "sharpe" if judge.metric == "sharpe" else "total_return"
-    heat = heat_map(Surface(record.sweep, trials), figure)
+    heat = heat_map(Surface(record.sweep, trials))
     return ShownExperiment(
-        row, record.verdict, marks, held, heat, tuple(ranked[:BEST]), counted=record.counted, bars=record.bars
+        row, record.verdict, marks, held, heat, tuple(few), counted=record.counted, bars=record.bars, ranked=order
     )
-
-
-def _known(value: float | None) -> float:
-    return -np.inf if value is None else value
 
 
 def _scan(store: Experiments, row: ExperimentRow) -> ShownExperiment:
@@ -189,8 +188,9 @@ def curve(found: ShownExperiment, title: str = EQUITY, about: str = COURSE) -> C
     )  # fmt: skip
 
 
-def heat_map(surface: Surface, figure: str) -> HeatMap | None:
-    """Return a sweep over its two longest parameters; None where nothing was varied, or one has too many values."""
+def heat_map(surface: Surface) -> HeatMap | None:
+    """Return what a sweep is judged by over its two longest parameters; None where nothing was varied, or too much."""
+    figure = "sharpe" if surface.sweep.judge.metric == "sharpe" else "total_return"
     names = sorted(surface.axes, key=lambda name: -len(surface.axes[name]))
     if not names or len(surface.axes[names[0]]) > WIDEST:
         return None

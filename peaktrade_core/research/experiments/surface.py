@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peaktrade_core.research.trials.ranking import best_of, metric
 from peaktrade_core.research.trials.spec import Sweep, axes
 from peaktrade_core.research.trials.trial import Trial
-from peaktrade_core.research.trials.verdict import best_of, metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,8 @@ class Surface:
         """Return a figure over two parameters: (values of ``up``, values of ``across``) float64.
 
         Args:
-            point: where the plane cuts the others; None takes the best over all their values.
+            point: where the plane cuts the others; None takes the best over all their values, of the trials that can be
+                ranked where there are any.
         """
         if point is not None:
             rows = [
@@ -62,12 +63,14 @@ class Surface:
                 for y in self.axes[up]
             ]
             return np.array(rows, dtype=np.float64)
-        table = np.full((len(self.axes[up]), len(self.axes[across])), np.nan)
+        tables: NDArray[np.float64] = np.full((2, len(self.axes[up]), len(self.axes[across])), np.nan)
         better = np.fmin if figure == "max_drawdown" else np.fmax
         for trial in self.trials:
             row, column = (self.axes[name].index(trial.params[name]) for name in (up, across))
-            table[row, column] = better(table[row, column], self.value(trial, figure))
-        return table
+            place = (int(metric(trial, self.sweep.judge) is None), row, column)
+            tables[place] = better(tables[place], self.value(trial, figure))
+        found: NDArray[np.float64] = np.where(np.isnan(tables[0]), tables[1], tables[0])
+        return found
 
     def along(self, name: str, figure: str, point: Point) -> list[float]:
         """Return a figure at each value of a parameter, the others as at the point."""

@@ -15,10 +15,11 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.research.trials.crew import Threads
 from peaktrade_core.research.trials.holdout import HeldBack, HoldOut
 from peaktrade_core.research.trials.opening import look
+from peaktrade_core.research.trials.ranking import UNRANKED, leading
 from peaktrade_core.research.trials.spec import Null, Search, Sweep, WalkForward, grid_of, read_sweep
 from peaktrade_core.research.trials.sweep import Prepared, SweepRecord, SweepStore, Watch, prepare, run_sweep
 from peaktrade_core.research.trials.trial import Trial, Tries
-from peaktrade_core.research.trials.verdict import metric, told
+from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from peaktrade_core.research.trials.cluster import Cluster
 
-TOP = 10
 OPTUNA = ("tpe", "cmaes")
 ASKED_S = 0.02  # that Optuna takes for a point [s]
 TRIALS = Columns[Trial](
@@ -179,7 +179,7 @@ def _foretold(ready: Prepared, threads: int) -> CommandResult:
 def sweep_told(record: SweepRecord, trials: list[Trial]) -> list[Part]:
     """Return a sweep: the verdict first, then the best trials."""
     judge = record.sweep.judge
-    ranked = sorted(trials, key=lambda one: (-_rank(one, record), one.number))[:TOP]
+    few, ranked = leading(trials, judge)
     held = f"; {record.held:,} bars since {wording.moment(record.since)} UTC are held back" if record.since else ""
     names = (
         f"trial parameters {'sharpe total' if judge.metric == 'sharpe' else 'total sharpe'} drawdown trades fees remark"
@@ -191,13 +191,8 @@ def sweep_told(record: SweepRecord, trials: list[Trial]) -> list[Part]:
         f"{record.counted:,} were ever begun on this market; {best}",
         "",
         check_table(record.verdict, "Verdict: " + told(record.verdict)),
-        TRIALS.table("", ranked, names, empty="No trial ran."),
+        TRIALS.table("" if ranked or not few else UNRANKED, few, names, empty="No trial ran."),
     ]
-
-
-def _rank(trial: Trial, record: SweepRecord) -> float:
-    value = metric(trial, record.sweep.judge)
-    return -1e9 if value is None else value
 
 
 def exit_code(record: SweepRecord) -> int:

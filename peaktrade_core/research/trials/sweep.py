@@ -243,7 +243,8 @@ def run_sweep(
     if crew is None:
         with Threads(threads) as own:
             return run_sweep(workspace, ready, crew=own, watch=watch)
-    from peaktrade_core.research.trials.verdict import judged, metric
+    from peaktrade_core.research.trials.ranking import metric
+    from peaktrade_core.research.trials.verdict import judged
 
     ledger, store, trials = TrialLedger(workspace), SweepStore(workspace), ready.plan.trials
     new = ledger.begin(ready.sweep_id, ready.market, trials, by=login(), question=ready.sweep.question)

@@ -11,6 +11,7 @@ import numpy as np
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, Check, Status
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials import selection
+from peaktrade_core.research.trials.ranking import best_of, metric
 from peaktrade_core.research.trials.spec import GRID, Judge, axes
 from peaktrade_core.research.trials.trial import LEAST_DAYS, DailyEquity, Trial, Tries, day_marks, decided, try_out
 from peaktrade_core.show.wording import beside, figure, many
@@ -69,19 +70,6 @@ def _too_little(trials: Sequence[Trial], judge: Judge) -> Check:
         said = f"no trial could run: {trials[0].error}" if trials else "there is no trial"
         step = "Try other values of its parameters."
     return answer("enough", "Is there enough to judge?", False, said, step)
-
-
-def best_of(trials: Sequence[Trial], judge: Judge) -> Trial | None:
-    """Return the trial with the best metric among those that have enough round trips; None where none has."""
-    ranked = [(value, trial) for trial in trials if (value := metric(trial, judge)) is not None]
-    return max(ranked, key=lambda pair: (pair[0], -pair[1].number))[1] if ranked else None
-
-
-def metric(trial: Trial, judge: Judge) -> float | None:
-    """Return what a trial is ranked by; None where it has too few round trips or days."""
-    if trial.error or trial.trades < judge.least_trades:
-        return None
-    return trial.sharpe if judge.metric == "sharpe" else trial.total_return
 
 
 def told(checks: Sequence[Check]) -> str:
