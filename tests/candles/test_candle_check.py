@@ -224,7 +224,7 @@ def test_the_command_checks_a_file(peaktrade: Callable[..., Any], home: Path, mi
 
 
 def test_the_list_says_what_is_stored(peaktrade: Callable[..., Any], store: CandleStore, minutes: list[Bar]) -> None:
-    assert "No candles are stored" in peaktrade("data", "list").stdout
+    assert "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some" in peaktrade("data", "list").stdout
     assert "No candles are stored" in peaktrade("data", "check").stdout
     store.put(SERIES, minutes[:10] + minutes[12:])
     (row,) = json.loads(peaktrade("data", "list", "--json").stdout)
