@@ -107,7 +107,10 @@ HOLDINGS = Columns[Holding](
     bars=Column("Bars", form="number"),
     missing=Column("Missing", form="number"),
 )
-NOTHING_STORED = "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some, `peaktrade data import FILE` takes a file in."
+NOTHING_STORED = (
+    "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some, "
+    "`peaktrade data import FILE` takes a file in."
+)
 
 
 def holdings(store: CandleStore) -> list[Holding]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, Page, expect
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page, expect
 
 expect.set_options(timeout=60_000)  # [ms] what comes ends the wait; a busy machine is no fault of a page
 
@@ -29,3 +31,13 @@ class Watched:
         expect(self.page.locator("[data-panel]").first).to_be_visible()
         expect(self.page.locator("#age")).to_contain_text("·")
         return self.page
+
+
+def at_rest(locator: Locator) -> Any:
+    """Return where something is, once it has stayed there for half a second: what comes above it as a page loads moves it."""
+    seen: list[Any] = []
+    while len(seen) < 6 or any(one != seen[-1] for one in seen[-6:]):
+        seen.append(locator.bounding_box())
+        locator.page.wait_for_timeout(100)
+        assert len(seen) < 600, "it does not come to rest"
+    return seen[-1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from browsing import Watched
+from browsing import Watched, at_rest
 from playwright.sync_api import Browser, Page, expect
 from serving import Dashboard, new_workspace
 
@@ -56,8 +56,7 @@ def phone(browser: Browser) -> Iterator[Watched]:
 def spread(page: Page) -> None:
     """Spread two fingers on the chart of the price, from its middle."""
     page.locator(".plot-price").scroll_into_view_if_needed()
-    box = page.locator(".plot-price .plane").bounding_box()
-    assert box is not None
+    box = at_rest(page.locator(".plot-price .plane"))
     wire, middle = page.context.new_cdp_session(page), box["x"] + box["width"] / 2
 
     def touch(kind: str, *apart: float) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from browsing import Watched
+from browsing import Watched, at_rest
 from playwright.sync_api import Browser, Page, expect
 from serving import HOSTILE, Dashboard, new_workspace
 
@@ -156,9 +156,9 @@ def test_chart_reads_values_and_zooms_by_mouse_and_keys(
     page = watched.open(f"{dashboard.url}session/{session_id}")
     equity = page.locator(".plot-equity")
     curves = Views.of(history).curves(session_id)
-    box = equity.locator(".plane").bounding_box()
-    assert box is not None
     whole = equity.locator(".line").get_attribute("d")
+
+    box = at_rest(equity.locator(".plane"))
     page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 20)
     expect(equity.locator(".reading")).to_contain_text(f"{curves.equity[-1]:,.2f} EUR")
     expect(page.locator(".plot-price .reading")).to_contain_text(f"{curves.ts[-1]:%Y-%m-%d %H:%M:%S} UTC")
@@ -195,8 +195,7 @@ def test_zoom_brings_the_range_at_full_detail_and_stays_in_the_address(
         whole = about.inner_text()
         plane = page.locator(".plot-equity .plane")
         plane.scroll_into_view_if_needed()
-        box = plane.bounding_box()
-        assert box is not None
+        box = at_rest(plane)
         page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 20, steps=4)

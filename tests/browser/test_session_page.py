@@ -28,7 +28,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     )
     folder = made.reports / "sessions"
     folder.mkdir(parents=True)
-    (folder / "session_report_20260105T080000.html").write_text(f"<h1>{record.session_id}</h1>{HOSTILE}")
+    (folder / "session_report_20260105T080000.html").write_text(
+        f"<title>✓ pass · one day · Session report · peaktrade</title><h1>{record.session_id}</h1>{HOSTILE}"
+    )
     return made
 
 
@@ -85,10 +87,10 @@ def test_papers_open_without_running_anything_and_lead_back(
     watched: Watched, shown: Dashboard, session_id: str
 ) -> None:
     page = watched.open(f"{shown.url}papers?about={session_id}")
-    page.get_by_role("link", name="session report", exact=True).click()
+    page.get_by_role("link", name="Session report · one day", exact=True).click()
     expect(page.get_by_role("heading", name=session_id)).to_be_visible()
     page.wait_for_timeout(300)
-    assert page.title() == ""
+    assert page.title() == "✓ pass · one day · Session report · peaktrade"
     assert page.evaluate("document.querySelectorAll('script').length") == 1  # it is there, and it did not run
     assert page.evaluate("window.stolen") is None
     page.goto(f"{shown.url}papers?kind=incident")

@@ -22,6 +22,7 @@ from peaktrade_core.research.trials.ledger import TrialLedger
 from peaktrade_core.research.trials.spec import Judge, Null, Sweep, WalkForward
 from peaktrade_core.research.trials.sweep import Prepared, SweepRecord, SweepStore, prepare, run_sweep
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 
 SCHEDULER = """\
 import sys, time
@@ -147,6 +148,32 @@ def test_a_worker_that_is_killed_costs_no_part_twice(
     assert (len(written) == 25) is (len(workers) > killed)
     expected = run_sweep(other, prepare(other, asked(wavy, 5)), threads=2)
     assert_gone_on(workspace, ready, kept(other), set(written), expected)
+
+
+@pytest.mark.parametrize("scheduler", [2], indirect=True)
+def test_a_worker_that_has_the_only_copy_of_the_bars_is_killed(
+    workspace: Workspace, wavy: Path, scheduler: tuple[subprocess.Popen[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask keeps one copy of what no task waits for; with its worker the bars were gone, and the sweep ended."""
+    monkeypatch.setattr(searching, "PART", 16)
+    monkeypatch.setattr(clustering, "MOST_PARTS", 1)
+    ready, keep, written = prepare(workspace, asked(wavy, 5)), SweepStore.keep, list[int]()
+    with Cluster(scheduler[1]) as crew:
+        client = crew._client
+        pids = client.run(os.getpid)
+
+        def killing(self: SweepStore, sweep_id: str, part: int, found: Any) -> None:
+            keep(self, sweep_id, part, found)
+            written.append(part)
+            if part == 2:
+                until(lambda: not any(client.processing().values()))
+                (times, _) = crew._sent[1]
+                until(lambda: client.amm.run_once() or len(client.who_has([times])[times.key]) == 1)
+                os.kill(pids[client.who_has([times])[times.key][0]], signal.SIGKILL)
+
+        monkeypatch.setattr(SweepStore, "keep", killing)
+        record = run_sweep(workspace, ready, crew=crew)
+    assert (written, record.ended_at is None) == (sorted({*range(25)}), False)
 
 
 def test_a_scheduler_that_is_killed_loses_nothing(

@@ -1,13 +1,15 @@
 """The workers of a dask cluster as the crew of a sweep: the bars go there once, parts of trials as tasks, results come back.
 
 A worker runs the same compiled code as a thread here, so the trials are the same to the last bit; one whose decision code
-has another digest is not asked. What a lost worker had begun, another one does again.
+has another digest is not asked. What a lost worker had begun, another one does again; where the bars went with it (dask
+keeps one copy of what nobody waits for) they are sent to those that are left.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +36,7 @@ LOST_S = 15.0  # after which a task that is not back has us look whether the wor
 TASK_S = 2.0  # how long a task should take: parts go together until they take about as long [s]
 MOST_PARTS = 64  # in one task
 AHEAD = 3  # tasks a worker has before it asks for more
+Task = list[list[Numbered]]  # parts that a worker does as one
 
 
 class WorkOrder(NamedTuple):
@@ -95,15 +98,35 @@ class Cluster:
 
         order = _order(work)
         workers = self._sound_workers(order)
-        columns = self._columns(work, order.bars, workers)
-        waiting: list[Future] = []
+        waiting: deque[tuple[Task, Future]] = deque()
+
+        def begun(task: Task) -> tuple[Task, Future]:
+            columns = self._columns(work, order.bars, workers)
+            return task, self._client.submit(_ran, order, columns, task, workers=workers, pure=False, retries=2)
+
+        def first() -> Iterator[Found]:
+            """Return what the first task found; where the bars went with a worker they are sent again to those left."""
+            nonlocal workers
+            while True:
+                try:
+                    return self._done(waiting[0][1], workers)
+                except FutureCancelledError:
+                    left = self._left(workers) if self._client.status == "running" else []
+                    if not left or len(left) == len(workers):
+                        raise
+                    workers, self._sent = left, ("", None)
+                    for n, (task, _) in enumerate(list(waiting)):
+                        waiting[n] = begun(task)
+
         try:
-            for some in self._together(iter(parts)):
-                waiting.append(self._client.submit(_ran, order, columns, some, workers=workers, pure=False, retries=2))
+            for task in self._together(iter(parts)):
+                waiting.append(begun(task))
                 if len(waiting) > AHEAD * len(workers):
-                    yield from self._done(waiting.pop(0), workers)
+                    yield from first()
+                    waiting.popleft()
             while waiting:
-                yield from self._done(waiting.pop(0), workers)
+                yield from first()
+                waiting.popleft()
         except (OSError, FutureCancelledError, KilledWorker) as error:
             self._sent = ("", None)
             raise EnvironmentFault(
@@ -111,7 +134,7 @@ class Cluster:
             ) from error
         finally:
             with suppress(Exception):  # it may be gone
-                self._client.cancel(waiting, force=True)
+                self._client.cancel([future for _, future in waiting], force=True)
 
     def _columns(self, work: Work, digest: str, workers: list[str]) -> Any:
         """Return the bars as they lie on the workers; the same ones go out once.
@@ -123,9 +146,14 @@ class Cluster:
             self._sent = digest, self._client.scatter(columns, workers=workers, hash=False, broadcast=True)
         return self._sent[1]
 
-    def _together(self, parts: Iterator[list[Numbered]]) -> Iterator[list[list[Numbered]]]:
+    def _left(self, workers: list[str]) -> list[str]:
+        """Return which of these workers are still there."""
+        there = self._client.nthreads()
+        return [worker for worker in workers if worker in there]
+
+    def _together(self, parts: Iterator[list[Numbered]]) -> Iterator[Task]:
         """Yield the parts in tasks that take about :data:`TASK_S`, as far as is known how long one takes."""
-        some: list[list[Numbered]] = []
+        some: Task = []
         for part in parts:
             some.append(part)
             if len(some) >= min(MOST_PARTS, max(1.0, TASK_S / self._seconds if self._seconds else 1.0)):
@@ -144,7 +172,7 @@ class Cluster:
             try:
                 found, seconds = task.result(timeout=LOST_S)
             except TimeoutError:
-                if not self._client.nthreads().keys() & set(workers):
+                if not self._left(workers):
                     raise EnvironmentFault(
                         "all workers that were asked are gone; what is on disk stays: run the sweep again to go on"
                     ) from None
@@ -222,7 +250,7 @@ _tries: dict[WorkOrder, Tries] = {}  # on a worker: the last bars it was given
 
 
 def _ran(
-    order: WorkOrder, columns: tuple[NDArray[np.float64], NDArray[np.float64]], parts: list[list[Numbered]]
+    order: WorkOrder, columns: tuple[NDArray[np.float64], NDArray[np.float64]], parts: Task
 ) -> tuple[list[Found], float]:
     """Return what parts found and how long they took [s]; runs on the worker."""
     begin = time.perf_counter()
