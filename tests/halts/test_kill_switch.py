@@ -355,7 +355,7 @@ def test_every_process_stops_and_stays_stopped(
     ids = [row.run_id for row in Views.of(workspace).runs()]
     time.sleep(1.0)
     engaged = KillSwitch.of(workspace).engage("Ada", "drill")
-    until(lambda: all(last_state(workspace, session_id) == "NO_ORDERS" for session_id in ids))
+    until(lambda: all(last_state(workspace, session_id) == "NO_ORDERS" for session_id in ids), 1.0)
     time.sleep(1.0)  # time enough for an order that must not come
     for session_id in ids:
         events = list(Views.of(workspace).events(session_id))

@@ -195,7 +195,7 @@ def test_a_running_session_obeys_and_goes_on_after_the_resume(
     for command in ("halt", "resume"):
         assert peaktrade("risk", command, "--scope", scope, "--by", "Ada", "--reason", f"{command} it").code == 0
         record, reason = Views.of(workspace).latest(), f"{command} it"
-        until(lambda of=record, why=reason: any(one.reason == why for one in kinds(workspace, of, State)))
+        until(lambda of=record, why=reason: any(one.reason == why for one in kinds(workspace, of, State)), 1.0)
         time.sleep(0.8)
     stop.request("enough")
     thread.join()

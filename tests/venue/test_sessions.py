@@ -291,9 +291,9 @@ def test_a_stop_and_a_halt_are_obeyed_during_an_outage(
         until(lambda: len(venue.requests_to("OHLC")) > 1)
         TradingStates.of(desk.workspace).set(GLOBAL, "HALTED", by="ada", reason="outage", now=venue.clock.now())
         (folder,) = desk.workspace.runs.iterdir()
-        until(lambda: b'"HALTED"' in (folder / "events.jsonl").read_bytes())
+        until(lambda: b'"HALTED"' in (folder / "events.jsonl").read_bytes(), 1.5)
         stop.request("enough")
-        until(lambda: ended)
+        until(lambda: ended, 1.0)
     finally:
         stop.request("end of the test")
         thread.join(60)
