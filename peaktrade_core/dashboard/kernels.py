@@ -287,9 +287,10 @@ class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
                 self._ended.discard(kernel_id)
 
     def remove_kernel(self, kernel_id: str) -> Any:
-        """Forget a kernel that has ended, and remove its folder."""
+        """Forget a kernel that has ended, and remove its folder; None where that has been done."""
         manager = super().remove_kernel(kernel_id)
-        shutil.rmtree(Path(manager.connection_file).parent, ignore_errors=True)
+        if manager is not None:
+            shutil.rmtree(Path(manager.connection_file).parent, ignore_errors=True)
         return manager
 
     async def _look(self) -> None:

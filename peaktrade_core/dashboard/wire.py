@@ -85,7 +85,13 @@ class KernelSocket(Worded, VoilaKernelWebsocketHandler):  # type: ignore[misc]
         return super().open(*args, **kwargs)
 
     def on_message(self, ws_message: str | bytes) -> None:
-        """Pass a message on if its table of offsets fits into it, it is one that widgets send, and not one too many."""
+        """Pass a message on if its table of offsets fits into it, it is one that widgets send, and not one too many.
+
+        What still arrives after our farewell is not read: Jupyter would take it for its old protocol, in which a few
+        bytes make the server allocate gigabytes.
+        """
+        if self.ws_connection is None:
+            return
         if not (self._messages.spend(1) and self._bytes.spend(len(ws_message))):
             self.close(1008, "more messages than any widget sends")
             return

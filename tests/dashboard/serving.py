@@ -37,6 +37,7 @@ home, refresh, pages, options = sys.argv[1:]
 pages, options = Path(pages) if pages else None, json.loads(options)
 kernels.ARRIVE_S = options.pop("arrive_s", kernels.ARRIVE_S)
 wire.PING_S = options.pop("ping_s", wire.PING_S)
+wire.PER_S, wire.BYTES_PER_S = options.pop("allowed_per_s", (wire.PER_S, wire.BYTES_PER_S))
 serve(Workspace(home), port=0, auto_refresh_seconds=int(refresh), pages=pages, **options)
 """
 
@@ -90,6 +91,9 @@ class Dashboard:
             wire.endheaders()
             answer = wire.getresponse()
             return Answer(answer.status, answer.read().decode(), answer.headers)
+        except ConnectionRefusedError as error:
+            said, _ = self.process.communicate(timeout=60)
+            raise AssertionError(f"the server ended with {self.process.returncode} and said: {said[-4000:]}") from error
         finally:
             wire.close()
 
