@@ -101,7 +101,7 @@ class Site:
         """Return where a page's view notebook is, or would be.
 
         Raises:
-            ArtefactError: it is a lab that does not exist.
+            UnknownNameError: it is a lab that does not exist.
         """
         if address.spec.part == "lab":
             return self.shelf.path(address.subject or "")

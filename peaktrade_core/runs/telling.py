@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
 import msgspec
 
-from peaktrade_core.show.wording import figure, money, percent, price
+from peaktrade_core.show.wording import figure, many, moment, money, percent, price, settings
 from peaktrade_core.trading.events import (
     AnyEvent,
     BarDone,
@@ -17,13 +17,16 @@ from peaktrade_core.trading.events import (
     Failure,
     Fill,
     Funding,
+    Gap,
     Halt,
     Notice,
     Order,
     Signal,
+    Start,
     State,
     Submission,
     VenueAnswer,
+    WarmedUp,
 )
 from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.risk import DENY_CODES, LIQUIDATION_DISTANCE
@@ -54,6 +57,11 @@ def tell(events: Iterable[AnyEvent]) -> list[Told]:
 
 def text_of(event: AnyEvent) -> str:
     """Return what an event says beside its kind and time."""
+    if isinstance(event, Start):
+        return _setting(event.config)
+    if isinstance(event, (WarmedUp, Gap)):
+        found = many(event.bars, "bar") if isinstance(event, WarmedUp) else f"{many(event.missing, 'bar')} missing"
+        return found if event.first is None else f"{found}, {moment(event.first)} to {moment(event.last)}"
     if isinstance(event, BarDone):
         held = figure(event.position_size)
         return f"step {event.step}: close {price(event.close)}, position {held}, equity {money(event.equity)}"
@@ -83,6 +91,14 @@ def text_of(event: AnyEvent) -> str:
         return ": ".join(filter(None, (event.status, event.error)))
     rest: dict[str, Any] = {k: v for k, v in msgspec.to_builtins(event).items() if k not in ("seq", "ts", "type")}
     return ", ".join(f"{name} {value}" for name, value in rest.items() if value is not None)
+
+
+def _setting(config: Mapping[str, Any]) -> str:
+    """Return what a run was begun with; the whole configuration is the page's and the journal's."""
+    what = [config.get(name) for name in ("strategy_name", "symbol", "timeframe")]
+    feed = config.get("feed")
+    said = " ".join(str(one) for one in what if one)
+    return ", ".join(filter(None, (said, settings(config.get("params") or {}), f"feed {feed}" if feed else "")))
 
 
 def _side(qty: float) -> str:

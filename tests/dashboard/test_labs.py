@@ -115,7 +115,7 @@ def test_labs_of_both_folders_are_listed_and_a_damaged_one_says_so(labs: Dashboa
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("nope", 403), ("report", 403), ("torn", 403), ("alerts", 403), ("..", 403)]
+    ("path", "status"), [("nope", 404), ("report", 403), ("torn", 403), ("alerts", 404), ("..", 404)]
 )
 def test_what_is_no_lab_is_not_run(labs: Dashboard, path: str, status: int) -> None:
     answer = labs.get(f"/lab/{path}")

@@ -25,7 +25,7 @@ from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.telling import text_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import BADGES
-from peaktrade_core.trading.events import BarDone, Halt, Start
+from peaktrade_core.trading.events import BarDone, Gap, Halt, Start, WarmedUp
 from peaktrade_core.trading.limit_use import limits_used
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.risk import reached
@@ -226,3 +226,12 @@ def test_a_halt_beyond_the_liquidation_says_that_a_venue_would_have_liquidated()
     assert told[0] == "LIQUIDATION_DISTANCE: 18.20 % against 20 %"
     assert told[1].endswith("against 20 %; a venue would have liquidated the position before")
     assert text_of(Halt(0, at, "MAX_DRAWDOWN_HALT", -1.0, 20.0)) == "MAX_DRAWDOWN_HALT: -1.00 % against 20 %"
+
+
+def test_the_beginning_is_told_in_words_and_not_as_its_configuration() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    config = {"strategy_name": "ma", "symbol": "BTC/EUR", "timeframe": "1m", "params": {"fast": 2}, "feed": "synthetic"}
+    assert text_of(Start(0, at, 1, config)) == "ma BTC/EUR 1m, fast=2, feed synthetic"
+    assert text_of(Start(0, at, 1, {})) == ""  # a journal from elsewhere may say nothing
+    assert text_of(WarmedUp(1, at, 0, None, None)) == "0 bars"
+    assert text_of(Gap(2, at, at, at, 1)) == "1 bar missing, 2026-01-01 00:00:00 to 2026-01-01 00:00:00"

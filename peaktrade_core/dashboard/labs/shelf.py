@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, why
+from peaktrade_core.base.errors import ArtefactError, UnknownNameError, why
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.pages import parsed
 from peaktrade_core.workspace.workspace import Workspace
@@ -66,14 +66,13 @@ class Shelf:
         """Return the notebook of a lab.
 
         Raises:
-            ArtefactError: there is none of that name; lists those that exist.
+            UnknownNameError: there is none of that name; lists those that exist.
         """
         for folder, _ in self._folders:
             path = folder / f"{name}.ipynb"
             if path.parent == folder and path.is_file() and not name.startswith("."):
                 return path
-        known = ", ".join(lab.name for lab in self.labs()) or "none"
-        raise ArtefactError(f"there is no lab {name!r}; there are: {known}. A notebook in {self._folders[1][0]} is one")
+        raise UnknownNameError("lab", name, [lab.name for lab in self.labs()])
 
 
 def read_lab(path: Path) -> dict[str, Any]:
