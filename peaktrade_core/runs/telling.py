@@ -57,11 +57,6 @@ def tell(events: Iterable[AnyEvent]) -> list[Told]:
 
 def text_of(event: AnyEvent) -> str:
     """Return what an event says beside its kind and time."""
-    if isinstance(event, Start):
-        return _setting(event.config)
-    if isinstance(event, (WarmedUp, Gap)):
-        found = many(event.bars, "bar") if isinstance(event, WarmedUp) else f"{many(event.missing, 'bar')} missing"
-        return found if event.first is None else f"{found}, {moment(event.first)} to {moment(event.last)}"
     if isinstance(event, BarDone):
         held = figure(event.position_size)
         return f"step {event.step}: close {price(event.close)}, position {held}, equity {money(event.equity)}"
@@ -89,6 +84,16 @@ def text_of(event: AnyEvent) -> str:
         return event.error
     if isinstance(event, End):
         return ": ".join(filter(None, (event.status, event.error)))
+    return _of_the_data(event)
+
+
+def _of_the_data(event: AnyEvent) -> str:
+    """Return what an event says that is neither the account's nor the venue's."""
+    if isinstance(event, Start):
+        return _setting(event.config)
+    if isinstance(event, (WarmedUp, Gap)):
+        found = many(event.bars, "bar") if isinstance(event, WarmedUp) else f"{many(event.missing, 'bar')} missing"
+        return found if event.first is None else f"{found}, {moment(event.first)} to {moment(event.last)}"
     rest: dict[str, Any] = {k: v for k, v in msgspec.to_builtins(event).items() if k not in ("seq", "ts", "type")}
     return ", ".join(f"{name} {value}" for name, value in rest.items() if value is not None)
 
