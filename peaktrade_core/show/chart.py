@@ -1,6 +1,6 @@
 """What a chart says, as plain values: lines over time with marks, levels and spans, and the places of all of them.
 
-A chart is drawn once as SVG (pages, reports) and told once to plotly (notebooks), both in :mod:`drawing`. The script of
+A chart is drawn once as SVG (pages, reports; :mod:`drawing`) and told once to plotly (notebooks; :mod:`plotting`). The script of
 the pages draws by the same rules when a person zooms: a box of 1000 by 200 units that the page stretches.
 """
 
@@ -148,6 +148,11 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         return self.zero or any(line.filled for line in self.lines)
 
     @property
+    def by_lanes(self) -> bool:
+        """Whether its lanes already say what each mark stands for."""
+        return bool(self.lanes) and not self.lines
+
+    @property
     def thinned(self) -> Chart:
         """The chart with at most about ``POINTS`` points a line, of each stretch the lowest and the highest."""
         return msgspec.structs.replace(self, lines=[_thin(line) for line in self.lines])
@@ -169,10 +174,10 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show it in a notebook: plotly's to work with, and the drawing that reports and plain viewers show."""
-        from peaktrade_core.show import drawing
+        from peaktrade_core.show import drawing, plotting
 
         chart = self.thinned
-        return {drawing.PLOTLY: drawing.for_plotly(chart), "text/html": drawing.draw(chart)}
+        return {plotting.PLOTLY: plotting.for_plotly(chart), "text/html": drawing.draw(chart)}
 
 
 def _spoken_marks(kind: Marks) -> Marks:

@@ -26,7 +26,8 @@ from peaktrade_core.session.plan import Desk, Progress
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.show.chart import Chart
-from peaktrade_core.show.drawing import draw, for_plotly
+from peaktrade_core.show.drawing import draw
+from peaktrade_core.show.plotting import for_plotly
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading.limit_use import COURSES, limits_used
 from peaktrade_core.trading.records import SessionRecord

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from peaktrade_core.show.chart import POINTS, Chart, Frame, Level, Line, Mark, Marks, Shade, nice_ticks
-from peaktrade_core.show.drawing import COLOURS, PLOTLY, draw, for_plotly, times_of
+from peaktrade_core.show.drawing import COLOURS, draw, times_of
+from peaktrade_core.show.language import speak
+from peaktrade_core.show.plotting import PLOTLY, for_plotly
 
 START = datetime(2026, 1, 5, 22, 30, tzinfo=UTC)
 MOMENTS = [START + timedelta(minutes=n) for n in range(121)]
@@ -190,3 +192,23 @@ def test_a_time_that_must_be_in_sight_hides_no_other() -> None:
         "xaxis"
     ]
     assert whole["range"] == held["range"]
+
+
+def test_plotly_says_its_own_words_and_months_in_the_language_that_is_read() -> None:
+    assert "locale" not in for_plotly(chart())["config"]
+    speak("de")
+    try:
+        config = for_plotly(chart())["config"]
+    finally:
+        speak("en")
+    told = config["locales"][config["locale"]]
+    assert told["dictionary"]["Zoom out"] == "Verkleinern"
+    assert [*told["format"]["months"][2:4], *told["format"]["shortMonths"][2:5]] == [
+        "März",
+        "April",
+        "März",
+        "Apr",
+        "Mai",
+    ]
+    assert [*told["format"]["days"][:2], *told["format"]["shortDays"][:2]] == ["Sonntag", "Montag", "So", "Mo"]
+    assert all(english != german for english, german in told["dictionary"].items())

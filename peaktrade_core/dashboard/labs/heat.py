@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peaktrade_core.dashboard.labs.picture import LabFigure
-from peaktrade_core.show import drawing, wording
+from peaktrade_core.show import drawing, plotting, wording
 from peaktrade_core.show.chart import Chart
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Axis = tuple[str, Sequence[Any]]  # a parameter and its values
 
 def _layout(title: str, height: int) -> dict[str, Any]:
     """Return the look that charts have here, with axes of values instead of times."""
-    layout: dict[str, Any] = drawing.for_plotly(Chart(name="", title=title, lines=()))["layout"]
+    layout: dict[str, Any] = plotting.for_plotly(Chart(name="", title=title, lines=()))["layout"]
     axis = {"gridcolor": drawing.GRID, "zeroline": False, "automargin": True, "fixedrange": True, "type": "category"}
     plain = {**layout, "height": height, "hovermode": "closest", "dragmode": False, "showlegend": False}
     return {**plain, "xaxis": axis, "yaxis": {**axis, "title": {"text": ""}}}
@@ -36,7 +36,6 @@ class Heat:
 
     def __init__(self) -> None:
         self.widget = LabFigure(layout=_layout("", 420))
-        self.widget._config = {**self.widget._config, **drawing.CONFIG}
         self.widget.drawn_still = self._drawn
         cells = {
             "type": "heatmap",
@@ -126,7 +125,6 @@ class HeatProfile:
 
     def __init__(self) -> None:
         self.widget = LabFigure(layout=_layout("", 230))
-        self.widget._config = {**self.widget._config, **drawing.CONFIG}
         self.widget.drawn_still = lambda: ""  # its room; the map above it is what is looked at first
         line = {"type": "scatter", "mode": "lines+markers", "line": {"color": drawing.COLOURS["accent"], "width": 1.5}}
         ring = {"symbol": "circle-open", "size": 16, "color": drawing.COLOURS["amber"], "line": {"width": 3}}

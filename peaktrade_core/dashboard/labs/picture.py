@@ -16,7 +16,7 @@ import msgspec
 import plotly.graph_objects as go
 
 from peaktrade_core.base.clock import as_utc, from_seconds
-from peaktrade_core.show import drawing
+from peaktrade_core.show import drawing, plotting
 from peaktrade_core.show.chart import Chart, Line, Marks, Tone, extremes
 
 if TYPE_CHECKING:
@@ -83,7 +83,12 @@ class LabFigure(go.FigureWidget):  # type: ignore[misc]
     """
 
     _esm = _SCRIPT
+    _config: dict[str, Any]
     drawn_still: Callable[[], str] | None = None  # returns the figure as SVG, shown until the widget is drawn
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._config = {**self._config, **plotting.plotly_settings()}
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """Return the state that is sent to a page: with all traces and the layout as they are now."""
@@ -104,7 +109,6 @@ class Picture:
 
     def __init__(self, height: int = 320) -> None:
         self.widget = LabFigure(layout={"height": height, "autosize": True})
-        self.widget._config = {**self.widget._config, **drawing.CONFIG}
         self.widget.drawn_still = lambda: drawing.draw(self.drawn)
         self.window: Window | None = None
         self.followers: Sequence[Picture] = ()
@@ -144,7 +148,7 @@ class Picture:
 
     def _draw(self, layout: dict[str, Any] | None = None) -> None:
         """Tell the browser what changed, in one message."""
-        told = drawing.for_plotly(self.drawn)
+        told = plotting.for_plotly(self.drawn)
         told["layout"] |= {"height": self._height}
         told["layout"]["yaxis"] |= {"fixedrange": True}
         told["layout"]["xaxis"] |= {"nticks": FEW_TICKS}

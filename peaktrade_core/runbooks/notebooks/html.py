@@ -19,8 +19,9 @@ from typing import Any
 
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.show.cover import COVERED, cover_script
-from peaktrade_core.show.drawing import DRAWN, PLOTLY
+from peaktrade_core.show.drawing import DRAWN
 from peaktrade_core.show.language import language, spoken
+from peaktrade_core.show.plotting import PLOTLY
 from peaktrade_core.show.templates import style
 from peaktrade_core.show.wording import tied
 
