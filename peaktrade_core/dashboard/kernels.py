@@ -91,9 +91,8 @@ def kernel_environment(server: Mapping[str, str], request: Mapping[str, str], ow
 
 def page_environment(workspace: Workspace) -> dict[str, str]:
     """Return what a page's kernel is told of its workspace."""
-    return {
-        HOME: str(workspace.home), CONFIG_PATH: str(workspace.config_path.resolve()), RUNS: str(workspace.runs)
-    }  # fmt: skip
+    config = workspace.config_path.resolve()
+    return {HOME: str(workspace.home), CONFIG_PATH: str(config), RUNS: str(workspace.runs)}
 
 
 def readable(workspace: Workspace) -> tuple[str, ...]:
