@@ -15,7 +15,7 @@ import pytest
 from serving import Dashboard, make_history, make_page, new_workspace
 from test_attacks import connect, fingerprint, message, refusal
 
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.dashboard.labs.shelf import Shelf, read_lab, told_of
 from peaktrade_core.dashboard.wire import PROTOCOL, for_widgets
 from peaktrade_core.workspace.workspace import Workspace
@@ -115,7 +115,7 @@ def test_labs_of_both_folders_are_listed_and_a_damaged_one_says_so(labs: Dashboa
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("nope", 404), ("report", 403), ("torn", 403), ("alerts", 404), ("..", 404)]
+    ("path", "status"), [("nope", 404), ("report", 403), ("torn", 403), ("alerts", 403), ("..", 404)]
 )
 def test_what_is_no_lab_is_not_run(labs: Dashboard, path: str, status: int) -> None:
     answer = labs.get(f"/lab/{path}")
@@ -228,7 +228,7 @@ def test_own_folder_does_not_hide_ours_and_names_do_not_leave_the_folders(tmp_pa
     assert [lab.own for lab in shelf.labs()] == [False]
     assert shelf.path("limits").parent.name == "ours"
     for name in ("../outside", "nope", ".hidden", ""):
-        with pytest.raises(ArtefactError, match="there are: limits"):
+        with pytest.raises(UnknownNameError, match="known: limits"):
             shelf.path(name)
 
 
