@@ -26,7 +26,7 @@ def for_plotly(chart: Chart) -> dict[str, Any]:
     chart = chart.spoken
     axis = {"automargin": True, "gridcolor": GRID, "linecolor": GRID, "zeroline": False}
     ink = COLOURS["ink"]
-    named = len(chart.lines) + len(chart.marks)
+    named = len(chart.lines) + len([kind for kind in chart.marks if kind.marks])
     more = _ROW * max(0, math.ceil(named / _NAMES) - 1)  # rows of the legend, which would stand in the title
     layout = {
         "title": {"text": chart.heading, "font": {"size": 15}, "x": 0, "xref": "paper", "y": 0.97, "yanchor": "top"},

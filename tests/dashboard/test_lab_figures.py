@@ -36,7 +36,7 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart, extremes
+from peaktrade_core.show.chart import Chart, Line, Mark, Marks, extremes
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.strategies import all_strategies, get_strategy
 from peaktrade_core.workspace.workspace import Workspace
@@ -236,7 +236,7 @@ def test_tighter_limits_deny_and_the_recorded_ones_repeat_the_session(workspace:
     assert lab.tried.found.blocked
     assert {mark.text.partition(":")[0] for mark in lab.tried.now} == {"MAX_ORDER_NOTIONAL"}
     assert lab.tried.found.replayed.orders_executed == 0
-    assert lab.equity.widget.data[3].name == "Denied orders: under these limits"
+    assert lab.equity.widget.data[3].name == "denied, under these limits"
     assert len(lab.equity.widget.data[3].x) == len(lab.tried.now)
     lab.back.click()
     assert lab.tried.found.first is None
@@ -258,7 +258,7 @@ def test_two_sessions_lie_over_each_other_with_the_causes_of_their_difference(wo
     assert lab.found is not None
     assert sum(part.amount for part in lab.found.parts) == lab.found.whole
     lines = lab.picture.widget.data
-    assert [line.name for line in lines[:2]] == [one, other]
+    assert [line.name for line in lines[:2]] == [wording.short_id(one), wording.short_id(other)]
     assert list(lines[0].x[:3]) == [1.0, 2.0, 3.0]
     end = load_recorded(workspace, one)
     assert lines[0].y[-1] == pytest.approx(float(end.pnl), abs=0.01)
@@ -449,3 +449,16 @@ def test_the_figures_of_a_map_are_read_on_each_of_its_colours() -> None:
         for _, colour in cells.colorscale:
             brighter, darker = sorted((light(colour), figures), reverse=True)
             assert (brighter + 0.05) / (darker + 0.05) >= 4.5, colour  # WCAG, text of any size
+
+
+def test_a_legend_comes_with_the_marks_and_takes_the_title_with_it() -> None:
+    times = [from_seconds(3600.0 * hour) for hour in range(3)]
+    picture = Picture()
+    for marks in ([], [Mark(times[1], 2.0, "buy")], []):
+        line = Line("close", times, [1.0, 2.0, 3.0])
+        picture.show(Chart(name="price", title="Price", lines=[line], marks=[Marks("fills", "up", "green", marks)]))
+        layout = picture.widget.layout
+        assert layout.showlegend == bool(marks)
+        assert (layout.title.text, layout.legend.title.text if marks else None) == (
+            ("", "Price") if marks else ("Price", None)
+        )

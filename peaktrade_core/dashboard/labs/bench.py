@@ -160,7 +160,7 @@ def card(*children: w.Widget, title: str = "", name: str = "") -> Card:
 
 def table_html(table: Table) -> str:
     """Return a table as the page shows it."""
-    long = " in-words" if len(table.columns) > 3 and "number" not in table.forms else ""  # a phone stacks its cells
+    long = " in-words" if len(table.columns) > 3 else ""  # a phone stacks its cells
     return f'<div class="scroll lab-table{long}">{table._repr_html_()}</div>'
 
 

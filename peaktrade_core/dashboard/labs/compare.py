@@ -105,7 +105,7 @@ class CompareLab(Bench):
 
     def _series(self, name: str, curve: recorded.EquityCurve, tone: Tone) -> DrawnSeries:
         """Return the PnL of a run since its own start."""
-        return DrawnSeries(name, *curve.since_start(bool(self.axis.value)), tone)
+        return DrawnSeries(wording.short_id(name), *curve.since_start(bool(self.axis.value)), tone)
 
     def _parts(self, session: Recorded, counted: bool) -> list[Mark]:
         """Return a mark where the two first part."""

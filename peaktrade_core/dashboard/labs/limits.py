@@ -109,8 +109,8 @@ class LimitsLab(Bench):
         """Show a replay."""
         was, now = self.told("without"), self.told("with")
         marks = [
-            Marks(f"{self.told('denied')}: {was}", "cross", "amber", tried.was),
-            Marks(f"{self.told('denied')}: {now}", "down", "red", tried.now),
+            Marks(f"{self.told('denied')}, {was}", "cross", "amber", tried.was),
+            Marks(f"{self.told('denied')}, {now}", "down", "red", tried.now),
         ]
         label = wording.signed(tried.found.pnl_difference, currency)
         title = self.words["plot_equity"]

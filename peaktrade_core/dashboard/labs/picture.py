@@ -153,7 +153,8 @@ class Picture:
         told["layout"]["yaxis"] |= {"fixedrange": True}
         told["layout"]["xaxis"] |= {"nticks": FEW_TICKS}
         if told["layout"].get("showlegend"):  # beside it the title has no place on a phone: the legend carries it
-            heading = {"text": told["layout"].pop("title")["text"], "font": {"size": 13}, "side": "top left"}
+            heading = {"text": told["layout"]["title"].pop("text"), "font": {"size": 13}, "side": "top left"}
+            told["layout"]["title"]["text"] = ""  # marks may have come into sight, and a title was shown until then
             told["layout"]["legend"] |= {"x": 0, "xanchor": "left", "title": heading, "font": {"size": 11}}
         data, widget = told["data"], self.widget
         self._busy = True
