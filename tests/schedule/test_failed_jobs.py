@@ -194,7 +194,9 @@ def test_the_incident_review_is_made_for_the_week_before_and_told_when_it_fails(
 ) -> None:
     quick_to_clear(home)
     job, folder = "weekly_incident_review", home / "reports" / "incidents"
-    shipped = open_schedule(Workspace(home))
+    on_sunday = Workspace(home)
+    on_sunday.clock = FixedClock(datetime(2026, 1, 11, 12, tzinfo=UTC))
+    shipped = open_schedule(on_sunday)
     assert [f"{at.astimezone(shipped.zone):%a %H:%M}" for name, at in shipped.coming(2000) if name == job][:1] == [
         "Mon 06:45"
     ]
