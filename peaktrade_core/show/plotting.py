@@ -69,18 +69,11 @@ def plotly_settings() -> dict[str, Any]:
     from babel.dates import get_day_names, get_month_names  # which takes a while to load
 
     named = language()
-    months, days = (
-        {wide: get("wide" if wide else "abbreviated", locale=named) for wide in (True, False)}
-        for get in (get_month_names, get_day_names)
-    )
-    own = {
-        "months": [months[True][n] for n in range(1, 13)],
-        "shortMonths": [months[False][n].rstrip(".") for n in range(1, 13)],
-        "days": [days[True][(n - 1) % 7] for n in range(7)],  # plotly's week begins on Sunday, babel's on Monday
-        "shortDays": [days[False][(n - 1) % 7].rstrip(".") for n in range(7)],
-        "dayMonth": "%-d. %b",
-        "dayMonthYear": "%-d. %b %Y",
-    }
+    own: dict[str, Any] = {"dayMonth": "%-d. %b", "dayMonthYear": "%-d. %b %Y"}
+    for width, months, days in (("wide", "months", "days"), ("abbreviated", "shortMonths", "shortDays")):
+        of_year, of_week = get_month_names(width, locale=named), get_day_names(width, locale=named)
+        own[months] = [of_year[n].rstrip(".") for n in range(1, 13)]
+        own[days] = [of_week[(n - 1) % 7].rstrip(".") for n in range(7)]  # plotly's begins on Sunday, babel's on Monday
     return settings | {
         "locale": named,
         "locales": {

@@ -16,8 +16,9 @@ from serving import Dashboard, make_history, make_page, new_workspace
 from test_attacks import connect, fingerprint, message, refusal
 
 from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.dashboard import wire
 from peaktrade_core.dashboard.labs.shelf import Shelf, read_lab, told_of
-from peaktrade_core.dashboard.wire import PROTOCOL, for_widgets
+from peaktrade_core.dashboard.wire import BURST, PER_S, PROTOCOL, Allowance, for_widgets
 from peaktrade_core.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("confined_kernels")
@@ -242,3 +243,14 @@ def test_a_notebook_without_metadata_is_a_lab_with_its_heading_as_title(tmp_path
     path.write_text(json.dumps(notebook))
     assert told_of(read_lab(path), "my_own") == ("Mine", "What it is.")
     assert read_lab(path)["metadata"]["peaktrade"]["interactive"] is True
+
+
+def test_what_a_viewer_has_spent_comes_back_with_time_up_to_the_burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(wire.time, "monotonic", lambda: now)
+    messages = Allowance(BURST, PER_S)
+    assert sum(messages.spend(1) for _ in range(BURST + 50)) == BURST
+    now += 1.0
+    assert sum(messages.spend(1) for _ in range(PER_S + 50)) == PER_S - 50  # the refused ones count, too
+    now += 3600.0
+    assert sum(messages.spend(1) for _ in range(BURST + 50)) == BURST

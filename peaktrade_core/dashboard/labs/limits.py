@@ -107,10 +107,10 @@ class LimitsLab(Bench):
 
     def _draw(self, tried: Tried, currency: str) -> None:
         """Show a replay."""
-        was, now = self.told("without"), self.told("with")
+        was, now, denied = self.told("without"), self.told("with"), self.words["mark_denial"]
         marks = [
-            Marks(f"{self.told('denied')}, {was}", "cross", "amber", tried.was),
-            Marks(f"{self.told('denied')}, {now}", "down", "red", tried.now),
+            Marks(f"{denied}, {was}", "cross", "amber", tried.was),
+            Marks(f"{denied}, {now}", "down", "red", tried.now),
         ]
         label = wording.signed(tried.found.pnl_difference, currency)
         title = self.words["plot_equity"]
