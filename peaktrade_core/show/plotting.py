@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from peaktrade_core.show.chart import Chart, Line, Marks, Shade, Tone, pieces
 from peaktrade_core.show.drawing import COLOURS, GRID, SIGNS
@@ -15,6 +15,10 @@ CLEAR = "rgba(0,0,0,0)"
 FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
 _NAMES, _ROW = 3, 20  # of a notebook's legend: names in a row, and how high that is [px]
 _FEW = 6  # whole numbers up to here are all labelled
+_CALENDAR: tuple[tuple[Literal["wide", "abbreviated"], str, str], ...] = (  # babel's width, and plotly's names
+    ("wide", "months", "days"),
+    ("abbreviated", "shortMonths", "shortDays"),
+)
 _TOOLS = (
     "Double-click on legend to isolate one trace", "Double-click to zoom back out", "Download plot as a PNG", "Reset axes",
     "Zoom in", "Zoom out",
@@ -70,7 +74,7 @@ def plotly_settings() -> dict[str, Any]:
 
     named = language()
     own: dict[str, Any] = {"dayMonth": "%-d. %b", "dayMonthYear": "%-d. %b %Y"}
-    for width, months, days in (("wide", "months", "days"), ("abbreviated", "shortMonths", "shortDays")):
+    for width, months, days in _CALENDAR:
         of_year, of_week = get_month_names(width, locale=named), get_day_names(width, locale=named)
         own[months] = [of_year[n].rstrip(".") for n in range(1, 13)]
         own[days] = [of_week[(n - 1) % 7].rstrip(".") for n in range(7)]  # plotly's begins on Sunday, babel's on Monday
